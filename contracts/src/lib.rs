@@ -1,0 +1,13 @@
+//! What others may rely on: the words of DSOM's wire, as types that refuse nonsense.
+//!
+//! Nothing here does I/O, reads a clock or knows a service. Bytes come in, typed values go out.
+
+pub mod frame;
+pub mod hash;
+pub mod ids;
+pub mod subjects;
+pub mod time;
+
+pub use hash::Hash;
+pub use ids::{Height, OperatorId, RecordId, Seq, StreamNo};
+pub use time::UnixMillis;

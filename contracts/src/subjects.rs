@@ -1,0 +1,51 @@
+//! The names on the bus: streams, subjects and headers. `asyncapi.yaml` says the same for people.
+
+use crate::ids::{OperatorId, StreamNo};
+
+/// JetStream stream of accepted batches. Ingest writes, chaining reads and trims.
+pub const TX: &str = "TX";
+/// JetStream stream of sealed blocks and checkpoints. Chaining writes.
+pub const LEDGER: &str = "LEDGER";
+/// JetStream stream of alerts.
+pub const ALERTS: &str = "ALERTS";
+
+/// All subjects of `TX`: `tx.<partition>.<operator>.<stream>`.
+pub const TX_ALL: &str = "tx.>";
+/// All subjects of `LEDGER`.
+pub const LEDGER_ALL: &str = "ledger.>";
+/// All subjects of `ALERTS`: `alerts.<kind>.<operator>`.
+pub const ALERTS_ALL: &str = "alerts.>";
+/// The subject of signed checkpoints.
+pub const LEDGER_CHECKPOINT: &str = "ledger.checkpoint";
+/// Core NATS request to chaining for the sealed frames of a range (see `ask`).
+pub const ASK_FRAMES: &str = "ask.chaining.frames";
+
+/// Number of partitions of `TX`. Fixed for the life of a deployment: an operator's subject holds its partition.
+pub const PARTITIONS: u16 = 64;
+
+/// The partition of an operator: the last two bytes of its UUID (random in versions 4 and 7 alike), big-endian, modulo
+/// [`PARTITIONS`].
+pub fn partition(operator: OperatorId) -> u16 {
+    let [.., high, low] = *operator.as_bytes();
+    u16::from_be_bytes([high, low]) % PARTITIONS
+}
+
+/// `tx.<partition>.<operator>.<stream>`.
+pub fn tx(operator: OperatorId, stream: StreamNo) -> String {
+    format!("tx.{}.{operator}.{stream}", partition(operator))
+}
+
+/// `tx.<partition>.<operator>.*`: all streams of an operator.
+pub fn tx_of_operator(operator: OperatorId) -> String {
+    format!("tx.{}.{operator}.*", partition(operator))
+}
+
+/// `ledger.block.<operator>`.
+pub fn ledger_block(operator: OperatorId) -> String {
+    format!("ledger.block.{operator}")
+}
+
+/// `alerts.<kind>.<operator>`; `kind` is one of the constants of `events`.
+pub fn alert(kind: &str, operator: OperatorId) -> String {
+    format!("alerts.{kind}.{operator}")
+}

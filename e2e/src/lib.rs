@@ -1,0 +1,1 @@
+//! Whole-mesh tests seen from outside, and the tidy test.

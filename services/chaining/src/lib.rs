@@ -1,0 +1,1 @@
+//! Seals accepted records into hash chains and publishes the log.

@@ -1,0 +1,1 @@
+//! The one command people type: runs the mesh, sends, verifies, measures.

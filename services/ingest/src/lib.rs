@@ -1,0 +1,1 @@
+//! Accepts batches of records and signs receipts.

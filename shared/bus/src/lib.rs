@@ -1,0 +1,1 @@
+//! JetStream as DSOM uses it: declared streams, awaited acknowledgements, fences, rebuilt consumers.

@@ -1,0 +1,1 @@
+//! The operator SDK: sequencing, batching, retry for ever, receipts checked.

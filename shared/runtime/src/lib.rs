@@ -1,0 +1,1 @@
+//! Boots a DSOM service: configuration, telemetry, health, problem+json, tokens, shutdown.

@@ -1,0 +1,1 @@
+//! Opens the embedded engine for a service; knows no table.

@@ -1,0 +1,1 @@
+//! Test only: starts nats-server, services and the mesh on free ports.
