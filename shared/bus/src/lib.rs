@@ -1,1 +1,21 @@
 //! JetStream as DSOM uses it: declared streams, awaited acknowledgements, fences, rebuilt consumers.
+#![doc = include_str!("../README.md")]
+
+mod ask;
+mod connect;
+mod feed;
+mod headers;
+mod monitor;
+mod publish;
+mod read;
+mod streams;
+mod trim;
+
+pub use ask::{Answering, AskError};
+pub use connect::{Bus, BusConfig, ConnectError, Link};
+pub use feed::{Delivery, Feed, FeedError};
+pub use headers::Headers;
+pub use publish::{Ack, PublishError};
+pub use read::{ReadError, StoredMessage, StreamState};
+pub use streams::{DeclareError, LostStreams, StreamBytes};
+pub use trim::{TrimError, Trimmed};

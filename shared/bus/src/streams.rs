@@ -1,0 +1,197 @@
+//! The streams of DSOM, declared here and nowhere else.
+//!
+//! All three keep what they hold until somebody trims it (limits retention, `discard: new`): nothing is ever dropped to make
+//! room, a full stream refuses. Messages cannot be deleted one by one (`deny_delete`); purging must stay allowed, for
+//! trimming is purging.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, context::CreateStreamErrorKind};
+use contracts::subjects;
+
+use crate::connect::Bus;
+use crate::read::ReadError;
+
+/// How long the server remembers message ids. Only an optimisation for repeats within a moment: what makes a repeat harmless
+/// at any time is the fence and the sequence numbers inside. Kept in the server's memory.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Bytes each stream may hold on disk. Together they must fit `max_file_store` of the server, which must fit the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamBytes {
+    /// `TX`: accepted and not yet trimmed; how long chaining may be away.
+    pub tx: u64,
+    /// `LEDGER`: sealed blocks; how long a reader of them may be away.
+    pub ledger: u64,
+    /// `ALERTS`.
+    pub alerts: u64,
+}
+
+impl Default for StreamBytes {
+    fn default() -> Self {
+        Self { tx: 8 << 30, ledger: 8 << 30, alerts: 256 << 20 }
+    }
+}
+
+/// What to do about a stream that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostStreams {
+    /// Make it: this deployment is new, or the stream is known to hold nothing that is missed.
+    Create,
+    /// Fail: our stores say that it existed. JetStream has lost streams before (nats-server #6888, #5382), and an empty one
+    /// in its place would begin to number anew and hide the loss. A person decides.
+    Refuse,
+}
+
+/// Why the streams are not as declared.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    /// A stream is missing that our stores know of.
+    #[error(
+        "stream {0} is missing, and what it held with it: restore the JetStream directory, or say that it may begin anew"
+    )]
+    Lost(&'static str),
+    /// A stream is there with another configuration than ours, and the server will not change it.
+    #[error("stream {stream} is configured otherwise: {difference}")]
+    Differs {
+        /// Which.
+        stream: &'static str,
+        /// What is other than declared.
+        difference: String,
+    },
+    /// The server cannot give the streams the room they are to have.
+    #[error("the server has no room for stream {stream}: {reason}; raise max_file_store or lower the stream's size")]
+    NoRoom {
+        /// Which.
+        stream: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// The server does not answer: try again.
+    #[error("nats did not answer")]
+    Away(#[source] async_nats::Error),
+}
+
+fn declared(bytes: StreamBytes) -> [Config; 3] {
+    let stream = |name: &str, subject: &str, bytes: u64, description: &str| Config {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        description: Some(description.to_owned()),
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::New,
+        max_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        num_replicas: 1,
+        duplicate_window: DUPLICATE_WINDOW,
+        deny_delete: true,
+        allow_direct: true,
+        // Frames and blocks are packed already.
+        compression: Some(Compression::None),
+        ..Config::default()
+    };
+    [
+        stream(subjects::TX, subjects::TX_ALL, bytes.tx, "accepted batches, trimmed by chaining once sealed"),
+        stream(subjects::LEDGER, subjects::LEDGER_ALL, bytes.ledger, "sealed blocks and checkpoints"),
+        stream(subjects::ALERTS, subjects::ALERTS_ALL, bytes.alerts, "what a person must look at"),
+    ]
+}
+
+impl Bus {
+    /// Makes sure that the three streams are there, as declared here. A stream of another size is given the declared one; any
+    /// other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
+    /// messages pass [`LostStreams::Refuse`].
+    ///
+    /// # Errors
+    /// [`DeclareError`]
+    pub async fn declare(&self, bytes: StreamBytes, lost: LostStreams) -> Result<(), DeclareError> {
+        for (name, config) in [subjects::TX, subjects::LEDGER, subjects::ALERTS].into_iter().zip(declared(bytes)) {
+            let handle = self.handle(name).await.map_err(away)?;
+            match handle.get_info().await.map_err(|error| crate::read::away_or_lost(name, error)) {
+                Ok(info) => self.adopt(name, &config, info.config).await?,
+                // Only TX holds what cannot be had again: the others are told anew from the stores.
+                Err(ReadError::NoStream(_)) if lost == LostStreams::Refuse && name == subjects::TX => {
+                    return Err(DeclareError::Lost(name));
+                }
+                Err(ReadError::NoStream(_)) => {
+                    self.inner.jetstream.create_stream(config).await.map_err(|error| named(name, error))?;
+                    tracing::info!(stream = name, "declared stream {name}");
+                }
+                Err(error) => return Err(away(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self, name: &'static str, wanted: &Config, mut found: Config) -> Result<(), DeclareError> {
+        if let Some(difference) = difference(wanted, &found) {
+            return Err(DeclareError::Differs { stream: name, difference });
+        }
+        if found.max_bytes == wanted.max_bytes {
+            return Ok(());
+        }
+        tracing::info!(stream = name, from = found.max_bytes, to = wanted.max_bytes, "resizing stream {name}");
+        found.max_bytes = wanted.max_bytes;
+        self.inner.jetstream.update_stream(&found).await.map_err(|error| named(name, error))?;
+        Ok(())
+    }
+}
+
+/// The first thing in which a stream breaks a promise of ours.
+fn difference(wanted: &Config, found: &Config) -> Option<String> {
+    let checks = [
+        ("subjects", wanted.subjects != found.subjects, format!("{:?}", found.subjects)),
+        ("storage", wanted.storage != found.storage, format!("{:?}", found.storage)),
+        ("retention", wanted.retention != found.retention, format!("{:?}", found.retention)),
+        ("discard", wanted.discard != found.discard, format!("{:?}", found.discard)),
+        ("max_age", found.max_age != Duration::ZERO, format!("{:?}", found.max_age)),
+        ("max_msgs", found.max_messages > 0, found.max_messages.to_string()),
+        ("max_msgs_per_subject", found.max_messages_per_subject > 0, found.max_messages_per_subject.to_string()),
+        ("max_msg_size", found.max_message_size > 0, found.max_message_size.to_string()),
+        ("deny_delete", !found.deny_delete, "false".to_owned()),
+        ("deny_purge", found.deny_purge, "true".to_owned()),
+        ("allow_direct", !found.allow_direct, "false".to_owned()),
+        ("sealed", found.sealed, "true".to_owned()),
+    ];
+    checks.into_iter().find(|(_, differs, _)| *differs).map(|(field, _, value)| format!("{field} is {value}"))
+}
+
+fn away(error: ReadError) -> DeclareError {
+    DeclareError::Away(Box::new(error))
+}
+
+fn named(stream: &'static str, error: jetstream::context::CreateStreamError) -> DeclareError {
+    match error.kind() {
+        CreateStreamErrorKind::JetStream(refusal) => {
+            let reason = refusal.to_string();
+            match refusal.error_code() {
+                jetstream::ErrorCode::STORAGE_RESOURCES_EXCEEDED
+                | jetstream::ErrorCode::INSUFFICIENT_RESOURCES
+                | jetstream::ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => DeclareError::NoRoom { stream, reason },
+                _ => DeclareError::Differs { stream, difference: reason },
+            }
+        }
+        _ => DeclareError::Away(Box::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_a_promise_is_a_difference() {
+        let [tx, ..] = declared(StreamBytes::default());
+        assert_eq!(difference(&tx, &tx), None);
+        let other = Config { discard: DiscardPolicy::Old, ..tx.clone() };
+        assert_eq!(difference(&tx, &other), Some("discard is Old".to_owned()));
+        let other = Config { max_age: Duration::from_secs(60), ..tx.clone() };
+        assert_eq!(difference(&tx, &other), Some("max_age is 60s".to_owned()));
+        let other = Config { max_messages_per_subject: 1, ..tx.clone() };
+        assert!(difference(&tx, &other).is_some());
+    }
+}

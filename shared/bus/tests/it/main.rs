@@ -1,0 +1,27 @@
+//! The bus against a real nats-server.
+
+mod publish;
+
+use std::time::Duration;
+
+use bus::{Bus, BusConfig, LostStreams, StreamBytes};
+use testkit::NatsServer;
+
+/// Long enough for a busy machine, short enough to fail a test.
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn connect(server: &NatsServer) -> Bus {
+    let config = BusConfig { url: server.url(), monitor_url: server.monitor_url(), name: "test".into() };
+    Bus::connect(config).await.expect("connects")
+}
+
+async fn world() -> (NatsServer, Bus) {
+    let server = NatsServer::start();
+    let bus = connect(&server).await;
+    bus.declare(StreamBytes::default(), LostStreams::Create).await.expect("declares");
+    (server, bus)
+}
+
+async fn limited<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, work).await.unwrap_or_else(|_| panic!("{what} takes longer than {LIMIT:?}"))
+}
