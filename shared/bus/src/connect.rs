@@ -89,7 +89,7 @@ pub(crate) struct Inner {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) publishes: Semaphore,
     pub(crate) source: String,
-    link: watch::Receiver<Link>,
+    pub(crate) link: watch::Receiver<Link>,
     watcher: tokio::task::JoinHandle<()>,
 }
 

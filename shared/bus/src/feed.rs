@@ -91,7 +91,8 @@ impl Delivery {
         let Token { bus, link, reply, unacked, _room } = self.token;
         lock(&unacked).remove(&self.seq);
         // Another connection means another consumer, which does not know this message.
-        if let (Some(reply), true) = (reply, *bus.link().borrow() == link) {
+        let known = *bus.inner.link.borrow() == link;
+        if let (Some(reply), true) = (reply, known) {
             let _lost_does_no_harm = bus.inner.client.publish(reply, Bytes::from_static(b"+ACK")).await;
         }
     }

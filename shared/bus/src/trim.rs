@@ -69,6 +69,7 @@ impl Bus {
     async fn lasts(&self, stream: &str) -> Result<Vec<(String, u64)>, ReadError> {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::LastPerSubject,
+            filter_subject: ">".to_owned(),
             ack_policy: AckPolicy::None,
             headers_only: true,
             memory_storage: true,

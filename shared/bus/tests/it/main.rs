@@ -1,5 +1,7 @@
 //! The bus against a real nats-server.
 
+mod ask;
+mod faults;
 mod publish;
 
 use std::time::Duration;
