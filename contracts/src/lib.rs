@@ -2,9 +2,13 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a service. Bytes come in, typed values go out.
 
+pub mod ask;
+pub mod block;
+pub mod events;
 pub mod frame;
 pub mod hash;
 pub mod ids;
+pub mod receipt;
 pub mod subjects;
 pub mod time;
 

@@ -9,6 +9,22 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
+impl UnixMillis {
+    /// Reads exactly what [`fmt::Display`] shows: RFC 3339 UTC with three digits of a second.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let number = |at: std::ops::Range<usize>| text.get(at)?.parse::<i64>().ok();
+        if bytes.len() != 24 {
+            return None;
+        }
+        let days = days_from_civil(number(0..4)?, number(5..7)?, number(8..10)?);
+        let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+        let read = Self((days * 86_400 + seconds) * 1000 + number(20..23)?);
+        // Showing it again settles signs, ranges and separators at once.
+        (read.to_string() == text).then_some(read)
+    }
+}
+
 impl fmt::Display for UnixMillis {
     /// RFC 3339 UTC with milliseconds: `2026-10-24T18:00:29.498Z`. Exact for the years 0 to 9999.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,6 +48,16 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// The inverse of [`civil_from_days`] for dates that exist.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let shifted_year = if month <= 2 { year - 1 } else { year };
+    let era = shifted_year.div_euclid(400);
+    let year_of_era = shifted_year.rem_euclid(400);
+    let shifted_month = (month + 9).rem_euclid(12);
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +73,23 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(UnixMillis(ms).to_string(), text);
+            assert_eq!(UnixMillis::parse(text), Some(UnixMillis(ms)));
+        }
+    }
+
+    #[test]
+    fn reads_one_form_only() {
+        for bad in [
+            "2026-10-24T18:00:29Z",
+            "2026-10-24T18:00:29.4980Z",
+            "2026-10-24t18:00:29.498Z",
+            "2026-02-29T00:00:00.000Z",
+            "2026-10-24T24:00:00.000Z",
+            "2026-10-24T18:00:60.000Z",
+            "+026-10-24T18:00:29.498Z",
+            "2026-10-24T18:00:29.498z",
+        ] {
+            assert_eq!(UnixMillis::parse(bad), None, "{bad}");
         }
     }
 }

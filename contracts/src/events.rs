@@ -1,0 +1,74 @@
+//! Events on `ALERTS` and `LEDGER`: past facts, as JSON, with CloudEvents attributes in headers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Hash, OperatorId, Seq, StreamNo, UnixMillis};
+
+/// Alert kind, and the third part of its subject: an accepted record was sent again with other values.
+pub const REWRITE_ATTEMPT: &str = "rewrite-attempt";
+/// Alert kind: an accepted frame can't be sealed because it is damaged.
+pub const DAMAGED_FRAME: &str = "damaged-frame";
+/// Alert kind: the public log stopped because what is stored contradicts what was signed.
+pub const LOG_FROZEN: &str = "log-frozen";
+
+/// CloudEvents `specversion` of all events.
+pub const CE_SPECVERSION: &str = "1.0";
+/// CloudEvents `type` of a sealed block on `LEDGER`.
+pub const CE_BLOCK: &str = "org.dsom.block.sealed.v1";
+/// CloudEvents `type` of a checkpoint on `LEDGER`.
+pub const CE_CHECKPOINT: &str = "org.dsom.log.checkpoint.v1";
+/// CloudEvents `type` of accepted batches on `TX`.
+pub const CE_FRAME: &str = "org.dsom.batches.accepted.v1";
+/// CloudEvents `type` of [`RewriteAttempt`].
+pub const CE_REWRITE_ATTEMPT: &str = "org.dsom.alert.rewrite-attempt.v1";
+/// CloudEvents `type` of [`DamagedFrame`].
+pub const CE_DAMAGED_FRAME: &str = "org.dsom.alert.damaged-frame.v1";
+/// CloudEvents `type` of [`LogFrozen`].
+pub const CE_LOG_FROZEN: &str = "org.dsom.alert.log-frozen.v1";
+
+/// An accepted record was sent again with other values: what this system exists to catch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteAttempt {
+    /// Who sent it.
+    pub operator: OperatorId,
+    /// In which stream.
+    pub stream: StreamNo,
+    /// The first seq whose values differ.
+    pub seq: Seq,
+    /// Leaf hash of the record as accepted.
+    pub accepted_leaf: Hash,
+    /// Leaf hash of the record as sent now.
+    pub sent_leaf: Hash,
+    /// How many records of the batch differ in value.
+    pub differing: u64,
+    /// When it was noticed.
+    pub at: UnixMillis,
+}
+
+/// An accepted frame does not hold what its receipts promise; the operator's chain waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedFrame {
+    /// Whose frame, by its subject.
+    pub operator: OperatorId,
+    /// In which stream, by its subject.
+    pub stream: StreamNo,
+    /// Its sequence in `TX`.
+    pub tx_seq: u64,
+    /// What is wrong with it.
+    pub reason: String,
+    /// When it was noticed.
+    pub at: UnixMillis,
+}
+
+/// The log signs nothing more until a person has acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFrozen {
+    /// The log's origin.
+    pub origin: String,
+    /// Size by the last signed checkpoint.
+    pub size: u64,
+    /// What contradicts it.
+    pub reason: String,
+    /// When it was noticed.
+    pub at: UnixMillis,
+}
