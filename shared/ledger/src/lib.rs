@@ -4,6 +4,7 @@
 
 mod checkpoint;
 mod hash;
+mod header;
 mod log;
 pub mod note;
 mod proof;
@@ -11,10 +12,14 @@ mod proof_path;
 mod text;
 mod tile;
 mod tree;
+pub mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use hash::{block_hash, leaf_hash, node_hash};
-pub use log::{Edge, ReadError, consistency_from_tiles, consistency_tiles, inclusion_from_tiles, inclusion_tiles};
+pub use header::{HEADER_BYTES_MAX, Header, HeaderError};
+pub use log::{
+    Edge, ReadError, TileFile, consistency_from_tiles, consistency_tiles, inclusion_from_tiles, inclusion_tiles,
+};
 pub use proof::{EXTRA_BYTES_MAX, FormError, PROOF_BYTES_MAX, Part, RecordProof, TlogProof};
 pub use proof_path::{PROOF_NODES_MAX, ProofError, verify_consistency, verify_inclusion};
 pub use tile::{

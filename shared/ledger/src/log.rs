@@ -11,6 +11,9 @@ use crate::tree::{Frontier, RangeError, consistency_ranges, fold_right, inclusio
 /// Tree height of a tile.
 const TILE_HEIGHT: u32 = 8;
 
+/// A tile and its bytes.
+pub type TileFile = (TileId, Vec<u8>);
+
 /// Eight levels of 256 hold 2^64 leaves.
 const LEVELS: usize = 8;
 
@@ -92,7 +95,7 @@ impl Edge {
     }
 
     /// Adds one entry's leaf hash and returns the tiles that became full by it: none, or one a level from 0 up.
-    pub fn push(&mut self, leaf: Hash) -> Vec<(TileId, Vec<u8>)> {
+    pub fn push(&mut self, leaf: Hash) -> Vec<TileFile> {
         let mut full = Vec::new();
         let mut carry = leaf;
         self.size += 1;
@@ -110,7 +113,7 @@ impl Edge {
     }
 
     /// Adds entries and returns every tile that a log of the new size has and the old one had not, with its bytes.
-    pub fn append(&mut self, leaves: &[Hash]) -> Vec<(TileId, Vec<u8>)> {
+    pub fn append(&mut self, leaves: &[Hash]) -> Vec<TileFile> {
         let old_size = self.size;
         let mut tiles: Vec<_> = leaves.iter().flat_map(|leaf| self.push(*leaf)).collect();
         let grown = |tile: &TileId| nodes_at(tile.level, old_size) < nodes_at(tile.level, self.size);
@@ -119,7 +122,7 @@ impl Edge {
     }
 
     /// The partial tiles of the log as it is.
-    pub fn partial_tiles(&self) -> Vec<(TileId, Vec<u8>)> {
+    pub fn partial_tiles(&self) -> Vec<TileFile> {
         Self::tiles(self.size)
             .into_iter()
             .filter_map(|tile| Some((tile, encode_tile(self.levels.get(usize::from(tile.level))?))))
