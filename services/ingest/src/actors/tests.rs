@@ -1,0 +1,309 @@
+//! The sequencer against a broker and an index in memory that do as they are told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use contracts::frame::Frame;
+use contracts::{Seq, StreamNo};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::domain::batch::tests::batch_of;
+use crate::domain::{Budget, Difference, StreamKey};
+use crate::storage::{AcceptedFrame, KnownBatch, Store, StoreError};
+
+/// What the next append does.
+#[derive(Debug, Clone, Copy)]
+enum Script {
+    /// Another replica appends this many records first.
+    OvertakenBy(u64),
+    /// Stored, but the answer is lost.
+    StoredUnanswered,
+    /// Not stored, and the answer is lost.
+    LostUnanswered,
+    Full,
+}
+
+#[derive(Default)]
+struct Fake {
+    frames: Mutex<Vec<Frame>>,
+    script: Mutex<VecDeque<Script>>,
+    away: Mutex<bool>,
+    delay: Mutex<Duration>,
+    alerts: Mutex<Vec<Difference>>,
+    alerts_away: Mutex<bool>,
+}
+
+impl Fake {
+    fn foreign(&self, key: StreamKey, records: u64) {
+        let mut frames = self.frames.lock().unwrap();
+        let first = frames.last().map_or(1, |f| f.last_seq() + 1);
+        let texts: Vec<String> = (first..first + records).map(|n| format!("{{\"n\":{n}}}")).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let piece = packing::Piece { batch: Arc::new(batch_of(first, &texts)), part: None, skip: 0 };
+        let (bytes, _) = Packers::default().frame(key, &[piece], now()).unwrap();
+        frames.push(Frame::decode(&bytes).unwrap());
+    }
+}
+
+#[async_trait]
+impl Broker for Fake {
+    async fn last(&self, _: StreamKey) -> Result<Option<Stored>, Unavailable> {
+        if *self.away.lock().unwrap() {
+            return Err(Unavailable::Broker);
+        }
+        let frames = self.frames.lock().unwrap();
+        Ok(frames.last().map(|frame| Stored { tx_seq: frames.len() as u64, frame: frame.clone() }))
+    }
+
+    async fn append(&self, key: StreamKey, bytes: Bytes, fence: u64) -> Result<u64, AppendError> {
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        if *self.away.lock().unwrap() {
+            return Err(AppendError::Refused(Unavailable::Broker));
+        }
+        let script = self.script.lock().unwrap().pop_front();
+        match script {
+            Some(Script::OvertakenBy(records)) => self.foreign(key, records),
+            Some(Script::LostUnanswered) => return Err(AppendError::Unknown),
+            Some(Script::Full) => return Err(AppendError::Refused(Unavailable::Full)),
+            Some(Script::StoredUnanswered) | None => {}
+        }
+        let mut frames = self.frames.lock().unwrap();
+        if frames.len() as u64 != fence {
+            return Err(AppendError::Fence);
+        }
+        frames.push(Frame::decode(&bytes).unwrap());
+        if matches!(script, Some(Script::StoredUnanswered)) {
+            Err(AppendError::Unknown)
+        } else {
+            Ok(frames.len() as u64)
+        }
+    }
+
+    async fn frames(&self, _: StreamKey, from: Seq, to: u64, _: u64) -> Result<Vec<Stored>, Unavailable> {
+        let frames = self.frames.lock().unwrap();
+        let wanted = frames.iter().filter(|f| f.first_seq().get() <= to && from.get() <= f.last_seq());
+        Ok(wanted.map(|frame| Stored { tx_seq: 0, frame: frame.clone() }).collect())
+    }
+
+    async fn alert(&self, _: StreamKey, difference: Difference) -> Result<(), Unavailable> {
+        if *self.alerts_away.lock().unwrap() {
+            return Err(Unavailable::Broker);
+        }
+        self.alerts.lock().unwrap().push(difference);
+        Ok(())
+    }
+}
+
+/// An index that has forgotten all it was told, but may claim to know a last seq.
+#[derive(Default)]
+struct Forgetful(Mutex<Option<KnownBatch>>);
+
+#[async_trait]
+impl Store for Forgetful {
+    async fn remember(&self, _: Vec<AcceptedFrame>) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn batch_holding(&self, _: StreamKey, _: Seq) -> Result<Option<KnownBatch>, StoreError> {
+        Ok(None)
+    }
+    async fn last_batch(&self, _: StreamKey) -> Result<Option<KnownBatch>, StoreError> {
+        Ok(*self.0.lock().unwrap())
+    }
+}
+
+struct World {
+    fake: Arc<Fake>,
+    store: Arc<Forgetful>,
+    registry: Registry,
+    key: StreamKey,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::over(Arc::default(), Arc::default())
+    }
+
+    /// Another process over the same broker.
+    fn over(fake: Arc<Fake>, store: Arc<Forgetful>) -> Self {
+        let (index, _) = IndexWriter::start(store.clone());
+        let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index));
+        let registry = Registry::new(truth, Arc::default(), 1);
+        let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().unwrap();
+        Self { fake, store, registry, key: StreamKey { operator, stream: StreamNo(0) } }
+    }
+
+    fn tell(&self, first: u64, records: &[&str]) -> oneshot::Receiver<Result<Accepted, Refusal>> {
+        let (reply, answer) = oneshot::channel();
+        let batch = Arc::new(batch_of(first, records));
+        let append = Append { batch, part: None, lease: Budget::new(1).lease(), reply };
+        self.registry.tell(self.key, append).expect("room in the mailbox");
+        answer
+    }
+
+    async fn send(&self, first: u64, records: &[&str]) -> Result<Accepted, Refusal> {
+        self.tell(first, records).await.expect("an answer")
+    }
+
+    async fn find(&self, seq: u64) -> Option<(u64, u64)> {
+        let (reply, answer) = oneshot::channel();
+        self.registry.tell(self.key, Find { seq: Seq::new(seq).unwrap(), reply }).expect("room");
+        let found = answer.await.expect("an answer").expect("the broker is there");
+        found.map(|meta| (meta.first_seq.get(), meta.last_seq()))
+    }
+
+    fn stored(&self) -> Vec<(u64, u64)> {
+        self.fake.frames.lock().unwrap().iter().map(|f| (f.first_seq().get(), f.last_seq())).collect()
+    }
+}
+
+fn appended(answer: &Result<Accepted, Refusal>) -> bool {
+    answer.as_ref().is_ok_and(|accepted| accepted.appended)
+}
+
+const A: &str = "{\"a\":1}";
+const B: &str = "{\"b\":2}";
+
+#[actix::test]
+async fn next_repeated_and_overlapping_batches() {
+    let world = World::new();
+    let first = world.send(1, &[A, B]).await;
+    assert!(appended(&first));
+    let again = world.send(1, &[A, B]).await.expect("the same");
+    assert_eq!(again, Accepted { appended: false, ..first.unwrap() });
+    let inner = world.send(2, &[B]).await.expect("a part of it, from the frames");
+    assert_eq!(inner, again);
+    let beyond = world.send(2, &[B, A, A]).await.expect("begins inside, goes on");
+    assert!(beyond.appended && beyond.accepted_at >= again.accepted_at);
+    assert_eq!(world.stored(), [(1, 2), (3, 4)]);
+    assert_eq!(world.send(2, &[B, A, A]).await, Ok(Accepted { appended: false, ..beyond }));
+    assert_eq!((world.find(2).await, world.find(4).await, world.find(5).await), (Some((1, 2)), Some((3, 4)), None));
+}
+
+#[actix::test]
+async fn other_bytes_are_told_apart_and_a_rewrite_is_alerted_before_it_is_answered() {
+    let world = World::new();
+    world.send(1, &[A, A, A]).await.expect("accepted");
+    let rebuilt = world.send(1, &[A, "{ \"a\":1}", A]).await;
+    assert!(matches!(rebuilt, Err(Refusal::Reserialised(d)) if d.seq == 2), "{rebuilt:?}");
+    assert!(world.fake.alerts.lock().unwrap().is_empty());
+    let rewritten = world.send(2, &["{ \"a\":1}", B, A, A]).await;
+    let Err(Refusal::Rewritten(difference)) = rewritten else { panic!("{rewritten:?}") };
+    assert_eq!((difference.seq, difference.sent), (3, ledger::leaf_hash(B.as_bytes())));
+    assert_eq!(*world.fake.alerts.lock().unwrap(), [difference]);
+    *world.fake.alerts_away.lock().unwrap() = true;
+    assert_eq!(world.send(1, &[B]).await, Err(Refusal::Unavailable(Unavailable::Broker)));
+    assert_eq!(world.stored(), [(1, 3)], "nothing changed");
+}
+
+#[actix::test]
+async fn out_of_order_batches_wait_and_what_waits_becomes_one_frame() {
+    let world = World::new();
+    *world.fake.delay.lock().unwrap() = Duration::from_millis(30);
+    let answers: Vec<_> = [7, 3, 5, 1, 9, 1, 5].map(|first| world.tell(first, &[A, B])).into_iter().collect();
+    let mut appends = 0;
+    for answer in answers {
+        let accepted = answer.await.expect("an answer").expect("accepted");
+        appends += usize::from(accepted.appended);
+    }
+    assert_eq!(appends, 5);
+    let stored = world.stored();
+    assert!(stored.len() <= 3, "{stored:?}");
+    assert_eq!(stored.last().map(|s| s.1), Some(10));
+}
+
+#[actix::test]
+async fn a_hole_that_stays_is_a_gap_after_the_window() {
+    let world = World::new();
+    world.send(1, &[A]).await.expect("accepted");
+    let began = Instant::now();
+    assert_eq!(world.send(3, &[A]).await, Err(Refusal::Gap { expected_seq: 2 }));
+    let waited = began.elapsed();
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(2_600)).contains(&waited), "{waited:?}");
+}
+
+#[actix::test]
+async fn a_hole_another_replica_filled_is_found_without_a_flight() {
+    let world = World::new();
+    world.send(1, &[A]).await.expect("accepted");
+    let waiting = world.tell(4, &[A]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.fake.foreign(world.key, 2);
+    let began = Instant::now();
+    assert!(appended(&waiting.await.expect("an answer")));
+    assert!(began.elapsed() < Duration::from_millis(500));
+    assert_eq!(world.find(3).await, Some((2, 3)));
+}
+
+#[actix::test]
+async fn a_lost_fence_reloads_the_head_and_judges_anew() {
+    let world = World::new();
+    world.send(1, &[A]).await.expect("accepted");
+    world.fake.script.lock().unwrap().push_back(Script::OvertakenBy(1));
+    // The other replica's record 2 is another one: ours is a rewrite.
+    assert!(matches!(world.send(2, &[A, B]).await, Err(Refusal::Rewritten(d)) if d.seq == 2));
+    world.fake.script.lock().unwrap().push_back(Script::OvertakenBy(1));
+    // Here it is the same, so the rest is appended.
+    let both = world.send(3, &["{\"n\":3}", B]).await;
+    assert!(appended(&both));
+    assert_eq!(world.stored(), [(1, 1), (2, 2), (3, 3), (4, 4)]);
+}
+
+#[actix::test]
+async fn an_unknown_outcome_is_resolved_by_looking() {
+    let world = World::new();
+    world.fake.script.lock().unwrap().extend([Script::StoredUnanswered]);
+    assert!(appended(&world.send(1, &[A]).await), "it was stored: this request did it");
+    world.fake.script.lock().unwrap().extend([Script::LostUnanswered]);
+    assert!(appended(&world.send(2, &[A]).await), "it was not: published again");
+    assert_eq!(world.stored(), [(1, 1), (2, 2)]);
+    world.fake.script.lock().unwrap().extend([Script::LostUnanswered; 40]);
+    assert_eq!(world.send(3, &[A]).await, Err(Refusal::Unavailable(Unavailable::Contended)), "not for ever");
+}
+
+#[actix::test]
+async fn a_full_or_absent_broker_is_said_at_once_and_recovery_needs_no_restart() {
+    let world = World::new();
+    world.fake.script.lock().unwrap().push_back(Script::Full);
+    assert_eq!(world.send(1, &[A]).await, Err(Refusal::Unavailable(Unavailable::Full)));
+    assert!(appended(&world.send(1, &[A]).await));
+    *world.fake.away.lock().unwrap() = true;
+    for _ in 0..3 {
+        assert_eq!(world.send(2, &[A]).await, Err(Refusal::Unavailable(Unavailable::Broker)));
+    }
+    *world.fake.away.lock().unwrap() = false;
+    assert!(appended(&world.send(2, &[A]).await));
+}
+
+#[actix::test]
+async fn a_broker_that_lost_records_is_not_written_to() {
+    let world = World::new();
+    world.send(1, &[A]).await.expect("accepted");
+    let meta = world.fake.frames.lock().unwrap()[0].batches()[0];
+    *world.store.0.lock().unwrap() = Some(KnownBatch { meta, tx_seq: 1 });
+    world.fake.frames.lock().unwrap().clear();
+    // The running sequencer learns it by its fence, a new one by the index.
+    assert_eq!(world.send(2, &[A]).await, Err(Refusal::Unavailable(Unavailable::Lost)));
+    let restarted = World::over(world.fake.clone(), world.store.clone());
+    assert_eq!(restarted.send(2, &[A]).await, Err(Refusal::Unavailable(Unavailable::Lost)));
+}
+
+#[actix::test]
+async fn every_sequencer_shows_its_state() {
+    let world = World::new();
+    *world.fake.delay.lock().unwrap() = Duration::from_millis(200);
+    let answers: Vec<_> = [1, 2, 3, 9].map(|first| world.tell(first, &[A])).into_iter().collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let address = world.registry.address(world.key).expect("served");
+    let state = address.send(Snapshot).await.expect("alive");
+    assert_eq!(state.next_seq, Some(1));
+    assert_eq!((state.flying + state.ready, state.ahead), (3, 1));
+    drop(answers);
+    assert_eq!(world.registry.len(), 1);
+    world.registry.stop();
+    assert!(world.registry.is_empty());
+}

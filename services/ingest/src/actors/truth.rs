@@ -1,0 +1,143 @@
+//! Looks accepted records up where they really are: the index for speed, then chaining and `TX` for truth.
+
+use std::sync::Arc;
+
+use contracts::frame::{BatchMeta, Unpacker};
+use contracts::{Seq, UnixMillis};
+use tokio::sync::Semaphore;
+
+use super::broker::{Broker, Stored, Unavailable};
+use super::index::IndexWriter;
+use crate::domain::difference::{Comparison, Verdict};
+use crate::domain::{Batch, StreamKey};
+use crate::storage::{AcceptedFrame, Store};
+
+/// Comparisons at a time in this process: each may hold the frames of 10,000 records and unpack them.
+const CHECKS_AT_ONCE_MAX: usize = 4;
+
+/// The ways to what was accepted.
+pub struct Truth {
+    /// The bus.
+    pub broker: Arc<dyn Broker>,
+    /// The index.
+    pub store: Arc<dyn Store>,
+    /// Where rows go that were missing in it.
+    pub index: IndexWriter,
+    checks: Semaphore,
+}
+
+/// Sent records held against accepted ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked {
+    /// What was found.
+    pub verdict: Verdict,
+    /// The latest acceptance time of the batches that were touched.
+    pub accepted_at: UnixMillis,
+}
+
+impl Truth {
+    /// Puts the ways together.
+    pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter) -> Self {
+        Self { broker, store, index, checks: Semaphore::new(CHECKS_AT_ONCE_MAX) }
+    }
+
+    /// The last frame of a stream.
+    ///
+    /// # Errors
+    /// [`Unavailable`]; `Lost` when the index knows of a batch that the broker does not.
+    pub async fn head(&self, key: StreamKey) -> Result<Option<Stored>, Unavailable> {
+        // The index first: it is never ahead of the broker, unless the broker lost something.
+        let known = match self.store.last_batch(key).await {
+            Ok(known) => known.map_or(0, |batch| batch.meta.last_seq()),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not read the index");
+                0
+            }
+        };
+        let last = self.broker.last(key).await?;
+        let held = last.as_ref().map_or(0, |stored| stored.frame.last_seq());
+        if held < known {
+            tracing::error!(held, known, stream = %key.stream, "the broker holds seqs up to {held}, {known} were accepted");
+            return Err(Unavailable::Lost);
+        }
+        Ok(last)
+    }
+
+    /// The accepted batch that holds `seq`, which MUST have been accepted.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it is not in the index and can't be looked up now.
+    pub async fn batch_holding(&self, key: StreamKey, seq: Seq) -> Result<BatchMeta, Unavailable> {
+        if let Some(known) = self.known(key, seq).await {
+            return Ok(known.meta);
+        }
+        let frames = self.frames(key, seq, seq.get()).await?;
+        let mut batches = frames.iter().flat_map(|stored| stored.frame.batches());
+        batches.find(|b| b.first_seq <= seq && seq.get() <= b.last_seq()).copied().ok_or(Unavailable::Damaged)
+    }
+
+    /// Holds the batch's records of `from..=to`, which MUST have been accepted, against what was accepted.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when they can't be looked up now.
+    pub async fn check(&self, key: StreamKey, batch: Arc<Batch>, from: Seq, to: u64) -> Result<Checked, Unavailable> {
+        if let Some(known) = self.known(key, from).await {
+            let meta = known.meta;
+            if (meta.first_seq, meta.last_seq(), meta.root) == (batch.first_seq(), batch.last_seq(), batch.root()) {
+                return Ok(Checked { verdict: Verdict::Same, accepted_at: meta.accepted_at });
+            }
+        }
+        let _turn = self.checks.acquire().await.map_err(|_| Unavailable::Broker)?;
+        let frames = self.frames(key, from, to).await?;
+        // Unpacking and comparing 10,000 records takes longer than an actor's thread may be held.
+        let compared = tokio::task::spawn_blocking(move || compare_frames(&frames, &batch, from.get(), to));
+        compared.await.map_err(|_| Unavailable::Damaged)?
+    }
+
+    async fn known(&self, key: StreamKey, seq: Seq) -> Option<crate::storage::KnownBatch> {
+        match self.store.batch_holding(key, seq).await {
+            Ok(known) => known,
+            Err(error) => {
+                // The index is only the shorter way.
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not read the index");
+                None
+            }
+        }
+    }
+
+    async fn frames(&self, key: StreamKey, from: Seq, to: u64) -> Result<Vec<Stored>, Unavailable> {
+        let hint = self.known(key, from).await.map_or(0, |known| known.tx_seq);
+        let frames = self.broker.frames(key, from, to, hint).await?;
+        for Stored { tx_seq, frame } in &frames {
+            self.index.remember(AcceptedFrame { key, tx_seq: *tx_seq, batches: frame.batches().to_vec() });
+        }
+        Ok(frames)
+    }
+}
+
+fn compare_frames(frames: &[Stored], batch: &Batch, from: u64, to: u64) -> Result<Checked, Unavailable> {
+    let damaged = |_| Unavailable::Damaged;
+    let mut unpacker = Unpacker::new().map_err(|_| Unavailable::Damaged)?;
+    let skip = usize::try_from(from.saturating_sub(batch.first_seq().get())).unwrap_or(usize::MAX);
+    let mut sent = batch.records_from(skip);
+    let mut comparison = Comparison::default();
+    let mut accepted_at = UnixMillis(i64::MIN);
+    let mut next = from;
+    for Stored { frame, .. } in frames {
+        let touched = frame.batches().iter().filter(|b| b.first_seq.get() <= to && from <= b.last_seq());
+        accepted_at = touched.map(|b| b.accepted_at).fold(accepted_at, UnixMillis::max);
+        let mut seq = frame.first_seq().get();
+        if seq > next {
+            return Err(Unavailable::Damaged);
+        }
+        for part in frame.parts() {
+            let numbered = (seq..).zip(unpacker.unpack(part).map_err(damaged)?);
+            seq += u64::from(part.records());
+            // Frames follow one another, but the first may begin before what is asked and the last end after it.
+            let wanted = numbered.filter(|(seq, _)| (next..=to).contains(seq));
+            wanted.zip(sent.by_ref()).for_each(|((seq, accepted), sent)| comparison.hold(seq, accepted, sent));
+            next = next.max(seq);
+        }
+    }
+    if next <= to { Err(Unavailable::Damaged) } else { Ok(Checked { verdict: comparison.verdict(), accepted_at }) }
+}

@@ -1,0 +1,80 @@
+//! What ingest counts. Names begin with `dsom_ingest_`; the registry adds `_total` to counters.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
+
+use crate::actors::AppendError;
+
+struct Instruments {
+    records_accepted: Counter<u64>,
+    batches_accepted: Counter<u64>,
+    frames: Counter<u64>,
+    flight_seconds: Histogram<f64>,
+    reserialised: Counter<u64>,
+    rewrite_attempts: Counter<u64>,
+    index_rows_lost: Counter<u64>,
+    refused: Counter<u64>,
+}
+
+static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
+    let meter = opentelemetry::global::meter("dsom_ingest");
+    let counter = |name: &'static str, what: &'static str| meter.u64_counter(name).with_description(what).build();
+    Instruments {
+        records_accepted: counter("dsom_ingest_records_accepted", "Records accepted, each once."),
+        batches_accepted: counter("dsom_ingest_batches_accepted", "Batches that appended records."),
+        frames: counter("dsom_ingest_frames", "Frames published, by outcome."),
+        flight_seconds: meter
+            .f64_histogram("dsom_ingest_flight_seconds")
+            .with_description("Time from taking batches out of the line to JetStream's answer.")
+            .with_boundaries(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0])
+            .build(),
+        reserialised: counter(
+            "dsom_ingest_reserialised",
+            "Accepted records sent again in other bytes with equal values.",
+        ),
+        rewrite_attempts: counter("dsom_ingest_rewrite_attempts", "Accepted records sent again with other values."),
+        index_rows_lost: counter("dsom_ingest_index_rows_lost", "Index rows not written; they are learnt again."),
+        refused: counter("dsom_ingest_refused", "Requests refused, by code."),
+    }
+});
+
+/// A batch appended `records`.
+pub(crate) fn accepted(records: u32) {
+    INSTRUMENTS.records_accepted.add(u64::from(records), &[]);
+    INSTRUMENTS.batches_accepted.add(1, &[]);
+}
+
+/// A frame came back.
+pub(crate) fn flight(took: Duration, outcome: &Result<u64, AppendError>) {
+    let outcome = match outcome {
+        Ok(_) => "stored",
+        Err(AppendError::Fence) => "fence",
+        Err(AppendError::Refused(_)) => "refused",
+        Err(AppendError::Unknown) => "unknown",
+    };
+    INSTRUMENTS.frames.add(1, &[KeyValue::new("outcome", outcome)]);
+    INSTRUMENTS.flight_seconds.record(took.as_secs_f64(), &[]);
+}
+
+/// A client built its JSON again.
+pub(crate) fn reserialised() {
+    INSTRUMENTS.reserialised.add(1, &[]);
+}
+
+/// Someone tried to rewrite a record; `alerted`: the alert is durable.
+pub(crate) fn rewrite_attempt(alerted: bool) {
+    INSTRUMENTS.rewrite_attempts.add(1, &[KeyValue::new("alerted", alerted)]);
+}
+
+/// Rows of the index were dropped.
+pub(crate) fn index_rows_lost(frames: usize) {
+    INSTRUMENTS.index_rows_lost.add(frames as u64, &[]);
+}
+
+/// A request was refused.
+pub fn refused(code: &'static str) {
+    INSTRUMENTS.refused.add(1, &[KeyValue::new("code", code)]);
+}
