@@ -78,6 +78,17 @@ impl ConnectError {
     }
 }
 
+/// The connection did not stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cut {
+    /// Nothing was sent.
+    #[error("not connected")]
+    Before,
+    /// It was lost before an answer came.
+    #[error("the connection was lost")]
+    During,
+}
+
 /// A connection to JetStream. Cheap to clone; all clones share it.
 #[derive(Clone)]
 pub struct Bus {
@@ -152,6 +163,20 @@ impl Bus {
     /// Whether messages can be published now.
     pub fn is_up(&self) -> bool {
         matches!(*self.inner.link.borrow(), Link::Up(_))
+    }
+
+    /// What comes of `work` if the connection stands now and until it ends: an answer never comes over another connection
+    /// than the one asked, so waiting out the time limit would only delay recovery.
+    pub(crate) async fn while_up<T>(&self, work: impl Future<Output = T>) -> Result<T, Cut> {
+        let mut link = self.link();
+        let asked = link.borrow_and_update().clone();
+        if !matches!(asked, Link::Up(_)) {
+            return Err(Cut::Before);
+        }
+        tokio::select! {
+            done = work => Ok(done),
+            _ = link.wait_for(|now| *now != asked) => Err(Cut::During),
+        }
     }
 }
 

@@ -86,3 +86,52 @@ impl Injector for CarrierMut<'_> {
         self.0.insert(key, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{TraceContextExt, TracerProvider};
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[test]
+    fn an_event_has_what_cloud_events_ask_for() {
+        let mut headers = Headers::event("dsom.test.v1", "17");
+        headers.stamp("ingest");
+        for (name, value) in [
+            ("ce-specversion", "1.0"),
+            ("ce-type", "dsom.test.v1"),
+            ("ce-id", "17"),
+            ("ce-source", "ingest"),
+            ("Nats-Msg-Id", "17"),
+        ] {
+            assert_eq!(headers.get(name), Some(value));
+        }
+        assert!(headers.get("ce-time").is_some_and(|time| time.ends_with('Z')));
+        let mut plain = Headers::new();
+        plain.stamp("ingest");
+        assert_eq!(plain.get("ce-source"), None);
+    }
+
+    #[test]
+    fn a_trace_goes_on_at_the_other_end() {
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        let tracer = SdkTracerProvider::builder().build().tracer("test");
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let sender = tracing::info_span!("sender");
+            let headers = sender.in_scope(|| {
+                let mut headers = Headers::new();
+                headers.stamp("test");
+                headers
+            });
+            assert!(headers.get("traceparent").is_some_and(|parent| parent.len() == 55));
+            let receiver = tracing::info_span!("receiver");
+            headers.continue_trace(&receiver);
+            let trace = |span: &tracing::Span| span.context().span().span_context().trace_id();
+            assert_eq!(trace(&sender), trace(&receiver));
+        });
+    }
+}

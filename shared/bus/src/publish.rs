@@ -4,7 +4,7 @@ use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::{self, message::PublishMessage};
 use bytes::Bytes;
 
-use crate::connect::{Bus, Link};
+use crate::connect::{Bus, Cut};
 use crate::headers::Headers;
 
 /// The server has the message on disk.
@@ -78,20 +78,19 @@ impl Bus {
 
     async fn send(&self, subject: &str, mut headers: Headers, payload: Bytes) -> Result<Ack, PublishError> {
         let inner = &self.inner;
-        let mut link = self.link();
-        let Link::Up(connection) = *link.borrow_and_update() else { return Err(PublishError::Away) };
-        let _turn = inner.publishes.acquire().await.map_err(|_| PublishError::Away)?;
-        headers.stamp(&inner.source);
         let bytes = payload.len();
+        headers.stamp(&inner.source);
         let message = PublishMessage::build().payload(payload).headers(headers.0);
-        let exchange = async { inner.jetstream.send_publish(subject.to_owned(), message).await?.await };
-        tokio::select! {
-            answer = exchange => match answer {
-                Ok(ack) => Ok(Ack { stream_seq: ack.sequence, duplicate: ack.duplicate }),
-                Err(error) => Err(self.name_error(&error, bytes)),
-            },
-            // An acknowledgement never comes over another connection than the one asked.
-            _ = link.wait_for(|now| *now != Link::Up(connection)) => Err(PublishError::Unknown("the connection was lost")),
+        let exchange = async {
+            // The semaphore is never closed.
+            let _turn = inner.publishes.acquire().await;
+            inner.jetstream.send_publish(subject.to_owned(), message).await?.await
+        };
+        match self.while_up(exchange).await {
+            Ok(Ok(ack)) => Ok(Ack { stream_seq: ack.sequence, duplicate: ack.duplicate }),
+            Ok(Err(error)) => Err(self.name_error(&error, bytes)),
+            Err(Cut::Before) => Err(PublishError::Away),
+            Err(Cut::During) => Err(PublishError::Unknown("the connection was lost")),
         }
     }
 

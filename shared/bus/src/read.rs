@@ -2,11 +2,11 @@
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind, InfoError, Stream};
+use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind, Info, InfoError, Stream};
 use bytes::Bytes;
 use futures::TryStreamExt;
 
-use crate::connect::Bus;
+use crate::connect::{Bus, Cut};
 use crate::headers::Headers;
 
 /// A message as it rests in a stream.
@@ -54,8 +54,8 @@ impl Bus {
     /// # Errors
     /// [`ReadError`]
     pub async fn last_of(&self, stream: &str, subject: &str) -> Result<Option<StoredMessage>, ReadError> {
-        let stream_handle = self.handle(stream);
-        found(stream, stream_handle.await?.direct_get_last_for_subject(subject).await)
+        let handle = self.handle(stream).await?;
+        found(stream, self.while_up(handle.direct_get_last_for_subject(subject)).await.map_err(cut)?)
     }
 
     /// The first message of a subject at or after a place in the stream.
@@ -68,8 +68,9 @@ impl Bus {
         subject: &str,
         from_seq: u64,
     ) -> Result<Option<StoredMessage>, ReadError> {
-        let stream_handle = self.handle(stream);
-        found(stream, stream_handle.await?.direct_get_next_for_subject(subject, Some(from_seq.max(1))).await)
+        let handle = self.handle(stream).await?;
+        let asked = handle.direct_get_next_for_subject(subject, Some(from_seq.max(1)));
+        found(stream, self.while_up(asked).await.map_err(cut)?)
     }
 
     /// The subjects of a stream that match a filter and hold a message, ascending.
@@ -90,7 +91,7 @@ impl Bus {
     /// # Errors
     /// [`ReadError`]
     pub async fn state_of(&self, stream: &str) -> Result<StreamState, ReadError> {
-        let info = self.handle(stream).await?.get_info().await.map_err(|error| away_or_lost(stream, error))?;
+        let info = self.info_of(stream).await?;
         Ok(StreamState {
             first_seq: info.state.first_sequence,
             last_seq: info.state.last_sequence,
@@ -100,11 +101,37 @@ impl Bus {
         })
     }
 
+    /// Up to where every durable consumer of a stream has acknowledged; `None` when it has none.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub async fn durable_floor(&self, stream: &str) -> Result<Option<u64>, ReadError> {
+        let mut consumers = self.handle(stream).await?.consumers();
+        let mut floor = None;
+        while let Some(consumer) = consumers.try_next().await.map_err(|error| ReadError::Away(Box::new(error)))? {
+            if consumer.config.durable_name.is_some() {
+                let acknowledged = consumer.ack_floor.stream_sequence;
+                floor = Some(floor.map_or(acknowledged, |floor: u64| floor.min(acknowledged)));
+            }
+        }
+        Ok(floor)
+    }
+
+    pub(crate) async fn info_of(&self, stream: &str) -> Result<Info, ReadError> {
+        let handle = self.handle(stream).await?;
+        let info = self.while_up(handle.get_info()).await.map_err(cut)?;
+        info.map_err(|error| away_or_lost(stream, error))
+    }
+
     /// A handle to a stream; asks the server nothing.
     pub(crate) async fn handle(&self, stream: &str) -> Result<Stream<()>, ReadError> {
         let handle = self.inner.jetstream.get_stream_no_info(stream).await;
         handle.map_err(|error| ReadError::Away(Box::new(error)))
     }
+}
+
+fn cut(cut: Cut) -> ReadError {
+    ReadError::Away(Box::new(cut))
 }
 
 fn found(stream: &str, answer: Result<StreamMessage, DirectGetError>) -> Result<Option<StoredMessage>, ReadError> {

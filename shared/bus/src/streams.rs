@@ -110,8 +110,7 @@ impl Bus {
     /// [`DeclareError`]
     pub async fn declare(&self, bytes: StreamBytes, lost: LostStreams) -> Result<(), DeclareError> {
         for (name, config) in [subjects::TX, subjects::LEDGER, subjects::ALERTS].into_iter().zip(declared(bytes)) {
-            let handle = self.handle(name).await.map_err(away)?;
-            match handle.get_info().await.map_err(|error| crate::read::away_or_lost(name, error)) {
+            match self.info_of(name).await {
                 Ok(info) => self.adopt(name, &config, info.config).await?,
                 // Only TX holds what cannot be had again: the others are told anew from the stores.
                 Err(ReadError::NoStream(_)) if lost == LostStreams::Refuse && name == subjects::TX => {

