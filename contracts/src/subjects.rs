@@ -35,6 +35,13 @@ pub fn tx(operator: OperatorId, stream: StreamNo) -> String {
     format!("tx.{}.{operator}.{stream}", partition(operator))
 }
 
+/// Whose and which stream a subject of `TX` names; `None` when [`tx`] would not write it so.
+pub fn parse_tx(subject: &str) -> Option<(OperatorId, StreamNo)> {
+    let mut parts = subject.split('.').skip(2);
+    let (operator, stream) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    (tx(operator, stream) == subject).then_some((operator, stream))
+}
+
 /// `tx.<partition>.<operator>.*`: all streams of an operator.
 pub fn tx_of_operator(operator: OperatorId) -> String {
     format!("tx.{}.{operator}.*", partition(operator))

@@ -1,0 +1,425 @@
+//! `Chain(operator)`: collects an operator's frames and seals them into blocks, one after the other.
+//!
+//! It exists so that one operator's blocks are made in one order while operators are sealed side by side. It owns the head of the
+//! chain as last stored, and the frames collected for the next blocks. Checking a frame is work for the processor (about half a
+//! microsecond a record), so chains live on arbiters of their own, away from HTTP.
+//!
+//! The store is the truth: at start, and whenever another writer was faster, the head is read again and `TX` is read again from
+//! the stored position. A frame that must not be sealed stops this chain, loudly, and no other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use contracts::frame::{Frame, Unpacker};
+use contracts::{Hash, Height, OperatorId, StreamNo, UnixMillis};
+use tokio::sync::mpsc;
+
+use super::{Witness, now};
+use crate::domain::chain::{BLOCK_AGE_MS_MAX, Collected, Head, NewBlock, Place, Taken, seal};
+use crate::domain::frame::{Damage, check};
+use crate::metrics::Metrics;
+use crate::storage::{Appended, StorageError, Store};
+
+/// More than the feed hands out without acknowledgement, so that `try_send` never finds it full.
+pub const MAILBOX_MESSAGES_MAX: usize = 8 * 1024;
+/// Pause before a failed append, or a failed start, is tried again.
+const RETRY_DELAY: Duration = Duration::from_millis(300);
+/// Gaps in a row that are answered by reading `TX` again; after that the missing frames are held to be lost.
+const GAPS_MAX: u32 = 3;
+
+/// Why a chain stopped. Only a person can put it right; other operators' chains go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// A frame must not be sealed.
+    #[error("the message at {tx_seq} of TX, stream {stream}, must not be sealed")]
+    Damaged {
+        /// The stream its subject names.
+        stream: StreamNo,
+        /// Its sequence in `TX`.
+        tx_seq: u64,
+        /// What is wrong with it.
+        #[source]
+        damage: Damage,
+    },
+    /// Frames are missing in `TX`.
+    #[error("stream {stream}: seqs {expected} to {before} are not in TX")]
+    Missing {
+        /// Which stream.
+        stream: StreamNo,
+        /// The first missing seq.
+        expected: u64,
+        /// The last missing seq.
+        before: u64,
+    },
+    /// `LEDGER` has a block of this operator that the store has not: the store was rolled back.
+    #[error("LEDGER has block {announced} with hash {hash}, the store has another or none at this height")]
+    RolledBack {
+        /// Height of the block on `LEDGER`.
+        announced: Height,
+        /// Its hash.
+        hash: Hash,
+    },
+    /// Handling a frame panicked again and again.
+    #[error("sealing panicked {0} times")]
+    Panicked(u32),
+}
+
+/// What a chain tells those who feed it.
+#[derive(Debug)]
+pub enum Told {
+    /// These messages are in blocks, durably.
+    Sealed {
+        /// The sequence in `TX` of each.
+        tx_seqs: Vec<u64>,
+    },
+    /// This message was in a block already: nothing was to do.
+    Known {
+        /// Its sequence in `TX`.
+        tx_seq: u64,
+    },
+    /// This message can't be sealed as long as the chain is stopped.
+    Held {
+        /// Whose.
+        operator: OperatorId,
+        /// Its sequence in `TX`.
+        tx_seq: u64,
+    },
+    /// The chain stopped.
+    Stopped {
+        /// Whose.
+        operator: OperatorId,
+        /// Why.
+        stop: Stop,
+    },
+    /// Messages are missing here: read `TX` again, from its first message if `from_first`, else from the position.
+    Rewind {
+        /// The round in which they were missed; nothing is to do when a later one runs already.
+        round: u64,
+        /// Whether the position itself is in doubt.
+        from_first: bool,
+    },
+}
+
+/// What a chain works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Where blocks are kept.
+    pub store: Arc<dyn Store>,
+    /// What others saw.
+    pub witness: Arc<dyn Witness>,
+    /// Who feeds it. As many can wait as messages are handed out, which is bounded.
+    pub told: mpsc::UnboundedSender<Told>,
+    /// Who is to know of new blocks.
+    pub sealed: Recipient<BlockSealed>,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// A block was appended.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct BlockSealed {
+    /// Whose.
+    pub operator: OperatorId,
+    /// Its height.
+    pub height: Height,
+    /// Its number of records.
+    pub records: u64,
+    /// When the batches of each of its frames were accepted.
+    pub accepted_at: Vec<UnixMillis>,
+}
+
+/// Seal this message.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Take {
+    /// The stream its subject names.
+    pub stream: StreamNo,
+    /// Its sequence in `TX`.
+    pub tx_seq: u64,
+    /// How often `TX` was read again before this message was handed out.
+    pub round: u64,
+    /// The frame.
+    pub bytes: Bytes,
+}
+
+/// Tell your state.
+#[derive(Debug, Message)]
+#[rtype(result = "Snapshot")]
+pub struct Ask;
+
+/// A chain's state.
+#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
+pub struct Snapshot {
+    /// Height of the last stored block.
+    pub height: Height,
+    /// Packed bytes that wait for a block.
+    pub waiting_bytes: usize,
+    /// Why it stopped, if it did.
+    pub stopped: Option<Stop>,
+}
+
+/// The actor. See the module's text.
+pub struct Chain {
+    operator: OperatorId,
+    around: Surroundings,
+    unpacker: Unpacker,
+    head: Head,
+    collected: Collected,
+    /// Messages handed out again while their frame waits for its block: stream, last seq, sequence in `TX`.
+    echoes: Vec<(StreamNo, u64, u64)>,
+    sealing: bool,
+    due: bool,
+    timer: Option<SpawnHandle>,
+    /// Gaps in a row, by stream.
+    gaps: BTreeMap<StreamNo, u32>,
+    /// Messages of earlier rounds are ignored: they come again.
+    round_min: u64,
+    /// The round of the newest message.
+    round: u64,
+    stopped: Option<Stop>,
+}
+
+impl Chain {
+    /// A chain that loads its head when it starts.
+    ///
+    /// # Errors
+    /// No memory for the decompressor.
+    pub fn new(operator: OperatorId, around: Surroundings) -> std::io::Result<Self> {
+        Ok(Self {
+            operator,
+            around,
+            unpacker: Unpacker::new()?,
+            head: Head::start(),
+            collected: Collected::default(),
+            echoes: Vec::new(),
+            sealing: false,
+            due: false,
+            timer: None,
+            gaps: BTreeMap::new(),
+            round_min: 0,
+            round: 0,
+            stopped: None,
+        })
+    }
+
+    fn tell(&self, told: Told) {
+        // The feeder is gone only when the service ends; then nobody needs to know.
+        drop(self.around.told.send(told));
+    }
+
+    fn stop_sealing(&mut self, stop: Stop) {
+        let (operator, why) = (self.operator, &stop as &dyn std::error::Error);
+        tracing::error!(%operator, error = why, "the chain of {operator} stopped");
+        self.around.metrics.chain_stopped();
+        self.tell(Told::Stopped { operator, stop: stop.clone() });
+        // What was collected before is sound and will be sealed.
+        self.stopped = Some(stop);
+    }
+
+    fn hold(&mut self, tx_seq: u64) {
+        self.tell(Told::Held { operator: self.operator, tx_seq });
+    }
+
+    /// Reads the head, again if need be, before anything else is handled.
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let (around, operator) = (self.around.clone(), self.operator);
+        let loading = async move {
+            loop {
+                match load(&around, operator).await {
+                    Ok(loaded) => return loaded,
+                    Err(why) => {
+                        tracing::warn!(%operator, why, "the head of {operator} could not be loaded, trying again");
+                        tokio::time::sleep(RETRY_DELAY).await;
+                    }
+                }
+            }
+        };
+        ctx.wait(loading.into_actor(self).map(|(head, stop), chain, _| {
+            chain.head = head;
+            chain.collected.clear();
+            chain.echoes.clear();
+            if let Some(stop) = stop {
+                chain.stop_sealing(stop);
+            }
+        }));
+    }
+
+    fn read_again(&mut self, from_first: bool) {
+        self.round_min = self.round + 1;
+        self.tell(Told::Rewind { round: self.round, from_first });
+    }
+
+    fn gap(&mut self, stream: StreamNo, expected: u64, first: u64, tx_seq: u64) {
+        let gaps = self.gaps.entry(stream).or_default();
+        *gaps += 1;
+        let gaps = *gaps;
+        self.around.metrics.gap();
+        if gaps > GAPS_MAX {
+            self.stop_sealing(Stop::Missing { stream, expected, before: first - 1 });
+            self.hold(tx_seq);
+        } else {
+            let operator = self.operator;
+            tracing::warn!(%operator, "seqs {expected} to {} of {operator} stream {stream} did not come, reading again", first - 1);
+            self.read_again(gaps == GAPS_MAX);
+        }
+    }
+
+    fn take(&mut self, take: Take) -> Result<(), Damage> {
+        let frame = Frame::decode(&take.bytes).map_err(Damage::Frame)?;
+        if frame.operator != self.operator || frame.stream != take.stream {
+            return Err(Damage::Subject { operator: frame.operator, stream: frame.stream });
+        }
+        let (first, last) = (frame.first_seq(), frame.last_seq());
+        match self.collected.place(&self.head, frame.stream, first, last) {
+            Place::Known if last <= self.head.sealed_through(frame.stream) => {
+                self.tell(Told::Known { tx_seq: take.tx_seq });
+            }
+            Place::Known => self.echoes.push((frame.stream, last, take.tx_seq)),
+            Place::Next => {
+                let frame = check(take.bytes, &frame, &mut self.unpacker)?;
+                self.gaps.remove(&frame.stream);
+                self.collected.push(Taken { tx_seq: take.tx_seq, frame });
+            }
+            Place::Gap { expected } => self.gap(frame.stream, expected, first.get(), take.tx_seq),
+            Place::Overlap { known } => return Err(Damage::Overlap { first: first.get(), last, sealed: known }),
+        }
+        Ok(())
+    }
+
+    /// Seals if a block is full or old enough and none is being written; else sees to it that it will be.
+    fn seal_or_wait(&mut self, ctx: &mut Context<Self>) {
+        if self.sealing || self.collected.is_empty() {
+            return;
+        }
+        if !self.due && !self.collected.is_full() {
+            if self.timer.is_none() {
+                let age = Duration::from_millis(BLOCK_AGE_MS_MAX);
+                self.timer = Some(ctx.run_later(age, |chain, ctx| {
+                    chain.timer = None;
+                    chain.due = true;
+                    chain.seal_or_wait(ctx);
+                }));
+            }
+            return;
+        }
+        self.due = false;
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let taken = self.collected.cut();
+        if let Some(block) = seal(self.operator, &self.head, &taken, now()) {
+            self.sealing = true;
+            self.append(block, taken, ctx);
+        }
+    }
+
+    fn append(&mut self, block: NewBlock, taken: Vec<Taken>, ctx: &mut Context<Self>) {
+        let (store, operator) = (self.around.store.clone(), self.operator);
+        let appending = async move {
+            loop {
+                let height = block.header.height;
+                match store.append_block_if_head_is(block.clone()).await {
+                    Ok(appended) => return (appended, block, taken),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(%operator, error, "block {height} of {operator} could not be stored, trying again");
+                        tokio::time::sleep(RETRY_DELAY).await;
+                    }
+                }
+            }
+        };
+        ctx.spawn(appending.into_actor(self).map(|(appended, block, taken), chain, ctx| {
+            chain.sealing = false;
+            chain.appended(appended, block, &taken, ctx);
+        }));
+    }
+
+    fn appended(&mut self, appended: Appended, block: NewBlock, taken: &[Taken], ctx: &mut Context<Self>) {
+        let operator = self.operator;
+        if appended == Appended::HeadMoved {
+            tracing::warn!(%operator, "another writer appended to the chain of {operator}, reading again");
+            self.around.metrics.head_moved();
+            self.load(ctx);
+            self.read_again(false);
+            return;
+        }
+        self.head = block.head;
+        let at = now();
+        for one in taken {
+            let lag_ms = at.0.saturating_sub(one.frame.accepted_at.0);
+            self.around.metrics.sealed(one.frame.records() as u64, lag_ms);
+        }
+        self.around.metrics.block();
+        self.tell(Told::Sealed { tx_seqs: taken.iter().map(|one| one.tx_seq).collect() });
+        let (known, waiting) =
+            self.echoes.drain(..).partition(|(stream, last, _)| *last <= self.head.sealed_through(*stream));
+        self.echoes = waiting;
+        let known: Vec<(StreamNo, u64, u64)> = known;
+        for (_, _, tx_seq) in known {
+            self.tell(Told::Known { tx_seq });
+        }
+        // A full or closed mailbox loses nothing: the log looks for itself at what is sealed from time to time.
+        let accepted_at = taken.iter().map(|one| one.frame.accepted_at).collect();
+        let (height, records) = (self.head.height, block.header.records);
+        drop(self.around.sealed.try_send(BlockSealed { operator, height, records, accepted_at }));
+        self.seal_or_wait(ctx);
+    }
+}
+
+/// The head, and why the chain must not go on from it, if so.
+async fn load(around: &Surroundings, operator: OperatorId) -> Result<(Head, Option<Stop>), String> {
+    let words = |error: StorageError| error.to_string();
+    let head = around.store.head(operator).await.map_err(words)?;
+    let Some((announced, hash)) = around.witness.last_block(operator).await? else { return Ok((head, None)) };
+    let ours = match announced.0.cmp(&head.height.0) {
+        std::cmp::Ordering::Greater => None,
+        std::cmp::Ordering::Equal => Some(head.hash),
+        std::cmp::Ordering::Less => {
+            let headers = around.store.headers(operator, announced, 1).await.map_err(words)?;
+            headers.first().map(|header| ledger::block_hash(header))
+        }
+    };
+    let stop = (ours != Some(hash)).then_some(Stop::RolledBack { announced, hash });
+    Ok((head, stop))
+}
+
+impl Actor for Chain {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_MESSAGES_MAX);
+        self.load(ctx);
+    }
+}
+
+impl Handler<Take> for Chain {
+    type Result = ();
+
+    fn handle(&mut self, take: Take, ctx: &mut Self::Context) {
+        let (stream, tx_seq) = (take.stream, take.tx_seq);
+        if take.round < self.round_min {
+            return;
+        }
+        self.round = take.round;
+        if self.stopped.is_some() {
+            return self.hold(tx_seq);
+        }
+        if let Err(damage) = self.take(take) {
+            self.stop_sealing(Stop::Damaged { stream, tx_seq, damage });
+            return self.hold(tx_seq);
+        }
+        self.seal_or_wait(ctx);
+    }
+}
+
+impl Handler<Ask> for Chain {
+    type Result = Snapshot;
+
+    fn handle(&mut self, _: Ask, _: &mut Self::Context) -> Snapshot {
+        Snapshot { height: self.head.height, waiting_bytes: self.collected.bytes(), stopped: self.stopped.clone() }
+    }
+}

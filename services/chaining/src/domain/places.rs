@@ -1,0 +1,98 @@
+//! Which messages of `TX` are dealt with, and the position up to which all are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::OperatorId;
+
+/// Follows delivered messages until they are dealt with. Memory: one number for each message in between.
+#[derive(Debug, Clone)]
+pub struct Places {
+    position: u64,
+    delivered: u64,
+    open: BTreeSet<u64>,
+    held: BTreeMap<OperatorId, u64>,
+}
+
+impl Places {
+    /// Begins with everything up to `position` sealed.
+    pub fn from(position: u64) -> Self {
+        Self { position, delivered: position, open: BTreeSet::new(), held: BTreeMap::new() }
+    }
+
+    /// A message was delivered. Again is the same as once.
+    pub fn delivered(&mut self, seq: u64) {
+        if seq > self.delivered {
+            self.delivered = seq;
+            self.open.insert(seq);
+        }
+    }
+
+    /// A message is sealed, or was already.
+    pub fn done(&mut self, seq: u64) {
+        self.open.remove(&seq);
+    }
+
+    /// A message can't be sealed until a person has acted: the position stays before it, however far the others go.
+    pub fn hold(&mut self, operator: OperatorId, seq: u64) {
+        self.open.remove(&seq);
+        let first = self.held.entry(operator).or_insert(seq);
+        *first = seq.min(*first);
+    }
+
+    /// Everything up to here is sealed.
+    pub fn position(&mut self) -> u64 {
+        let first_open = self.open.first().copied().into_iter();
+        let first = first_open.chain(self.held.values().copied()).min();
+        let reached = first.map_or(self.delivered, |first| first.saturating_sub(1));
+        self.position = self.position.max(reached);
+        self.position
+    }
+
+    /// Messages delivered and not dealt with.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operator(n: u8) -> OperatorId {
+        format!("13013f29-b9df-4b82-ad28-e51596b7e0{n:02x}").parse().expect("a UUID")
+    }
+
+    #[test]
+    fn the_position_follows_the_oldest_open_message() {
+        let mut places = Places::from(10);
+        assert_eq!(places.position(), 10);
+        for seq in [11, 12, 15] {
+            places.delivered(seq);
+        }
+        assert_eq!(places.position(), 10);
+        places.done(12);
+        assert_eq!(places.position(), 10);
+        places.done(11);
+        assert_eq!(places.position(), 14, "13 and 14 are not in the stream");
+        places.done(15);
+        assert_eq!(places.position(), 15);
+        places.delivered(12);
+        assert_eq!((places.position(), places.open()), (15, 0), "delivered again, and dealt with before");
+    }
+
+    #[test]
+    fn a_held_message_holds_the_position_for_good() {
+        let mut places = Places::from(0);
+        for seq in 1..=4 {
+            places.delivered(seq);
+        }
+        places.hold(operator(1), 3);
+        places.hold(operator(1), 4);
+        places.done(1);
+        places.done(2);
+        assert_eq!(places.position(), 2);
+        places.delivered(5);
+        places.done(5);
+        assert_eq!((places.position(), places.open()), (2, 0));
+    }
+}

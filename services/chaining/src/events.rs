@@ -1,0 +1,15 @@
+//! The bus: what comes from `TX`, what goes to `LEDGER` and `ALERTS`, and what ingest asks. Decisions are the actors'.
+
+mod alert;
+mod announce;
+mod answer;
+mod feed;
+mod keep;
+mod witness;
+
+pub use alert::log_frozen;
+pub use announce::announce;
+pub use answer::answer_frames;
+pub use feed::Feeder;
+pub use keep::keep_room;
+pub use witness::BusWitness;

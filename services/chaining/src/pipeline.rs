@@ -1,0 +1,104 @@
+//! The work that goes on by itself once the bus is there: feeding, sealing, logging, announcing, answering, trimming.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use bus::{Answering, Bus};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::actors::chain::Surroundings as ChainSurroundings;
+use crate::actors::log::{Log, Shown, Surroundings as LogSurroundings};
+use crate::domain::key::LogKey;
+use crate::events::{BusWitness, Feeder, announce, answer_frames, keep_room, log_frozen};
+use crate::metrics::Metrics;
+use crate::storage::{StorageError, Store};
+
+/// Most arbiters for chains: one core seals more than a machine of this size accepts.
+const CHAIN_ARBITERS_MAX: usize = 4;
+
+/// Everything that runs; stop it with [`Pipeline::stop`].
+pub struct Pipeline {
+    tasks: Vec<JoinHandle<()>>,
+    arbiters: Vec<Arbiter>,
+    _answering: Answering,
+    /// What the log shows.
+    pub shown: watch::Receiver<Shown>,
+}
+
+impl Pipeline {
+    /// Starts it all from what the store holds.
+    ///
+    /// # Errors
+    /// The position could not be read.
+    pub async fn start(
+        bus: Bus,
+        store: Arc<dyn Store>,
+        key: Arc<LogKey>,
+        metrics: Metrics,
+    ) -> Result<Self, StorageError> {
+        let position = store.position().await?;
+        let witness = Arc::new(BusWitness { bus: bus.clone() });
+        let around = LogSurroundings {
+            store: store.clone(),
+            key: key.clone(),
+            witness: witness.clone(),
+            metrics: metrics.clone(),
+        };
+        let (log, shown) = Log::new(around);
+        let log_arbiter = Arbiter::new();
+        let log = Log::start_in_arbiter(&log_arbiter.handle(), |_| log);
+
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let chain_arbiters: Vec<Arbiter> = (0..cores.min(CHAIN_ARBITERS_MAX)).map(|_| Arbiter::new()).collect();
+        let handles = chain_arbiters.iter().map(Arbiter::handle).collect();
+        let (told, hears) = mpsc::unbounded_channel();
+        let around = ChainSurroundings {
+            store: store.clone(),
+            witness,
+            told,
+            sealed: log.recipient(),
+            metrics: metrics.clone(),
+        };
+        let feeder = Feeder::new(bus.clone(), around, hears, handles, position);
+
+        let answering = answer_frames(&bus, store.clone());
+        let tasks = vec![
+            tokio::spawn(feeder.run()),
+            tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone())),
+            tokio::spawn(keep_room(bus.clone(), store, metrics)),
+            tokio::spawn(watch_frozen(bus, key, shown.clone())),
+        ];
+        let arbiters = chain_arbiters.into_iter().chain([log_arbiter]).collect();
+        Ok(Self { tasks, arbiters, _answering: answering, shown })
+    }
+
+    /// Stops everything and waits until nothing holds the store any more. What was in flight is done again after the next start.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        for task in self.tasks {
+            // Aborted, as it should be.
+            let _aborted = task.await;
+        }
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        let joined = tokio::task::spawn_blocking(|| self.arbiters.into_iter().for_each(|arbiter| drop(arbiter.join())));
+        // Fails only when the runtime itself ends.
+        let _ended = joined.await;
+    }
+}
+
+async fn watch_frozen(bus: Bus, key: Arc<LogKey>, mut shown: watch::Receiver<Shown>) {
+    loop {
+        let now = shown.borrow_and_update().clone();
+        if let Some(why) = now.frozen {
+            return log_frozen(&bus, key.verifier().name(), now.size, &why).await;
+        }
+        if shown.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Chaining as its neighbours see it: frames go into a real `TX`, blocks, proofs and checkpoints come out.
+
+mod path;
+mod world;
