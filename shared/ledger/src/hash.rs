@@ -1,8 +1,7 @@
 //! The three hashes of RECORD: a leaf, a node, and a block header; all SHA-256.
 //!
 //! Leaf and node feed the compression function themselves: their prefix byte would otherwise go through the hasher's
-//! buffer. Measured with SHA-NI, against `Sha256::digest` and aws-lc-rs: node 83 ns (99, 94), 264-byte leaf as in
-//! docs/C2SP.md.
+//! buffer. docs/C2SP.md has the measurements.
 
 use contracts::Hash;
 use sha2::block_api::compress256;

@@ -1,10 +1,10 @@
 //! Pure evidence: RFC 6962 trees, C2SP notes, checkpoints, tiles and proofs, and how to check them.
 //!
-//! Nothing here does I/O, reads a clock, draws randomness or knows a service: bytes come in, verdicts go out.
+//! Nothing here does I/O, reads a clock, draws randomness or knows a service: bytes come in, verdicts go out. The README
+//! says which item is for what.
 
 mod checkpoint;
 mod hash;
-mod header;
 mod log;
 pub mod note;
 mod proof;
@@ -16,7 +16,6 @@ pub mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use hash::{block_hash, leaf_hash, node_hash};
-pub use header::{HEADER_BYTES_MAX, Header, HeaderError};
 pub use log::{
     Edge, ReadError, TileFile, consistency_from_tiles, consistency_tiles, inclusion_from_tiles, inclusion_tiles,
 };

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use contracts::block::{BadHeader, BlockHeader};
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::{block_hash, leaf_hash};
-use crate::header::{Header, HeaderError};
 use crate::log::{Edge, TileFile};
 use crate::note::Verifier;
 use crate::proof::{FormError, RecordProof, TlogProof};
@@ -22,7 +22,7 @@ pub struct Verified {
     /// Its index in its block.
     pub leaf: u64,
     /// The block's header: whose chain, which height, which streams.
-    pub header: Header,
+    pub header: BlockHeader,
     /// The header as it stands in the log.
     pub header_bytes: Vec<u8>,
     /// The header's index in the log.
@@ -45,7 +45,7 @@ pub enum VerifyError {
     Checkpoint(#[source] CheckpointError),
     /// The header is not one.
     #[error("the block header is refused")]
-    Header(#[source] HeaderError),
+    Header(#[source] BadHeader),
     /// The header is not where it is said to be in the log.
     #[error("the block header is not in the log there")]
     HeaderPlace(#[source] ProofError),
@@ -54,12 +54,26 @@ pub enum VerifyError {
     RecordPlace(#[source] ProofError),
 }
 
+impl VerifyError {
+    /// The stable word for it, as in `contracts/vectors/proofs.json`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            VerifyError::Form(_) => "form",
+            VerifyError::NoRecord => "no-record",
+            VerifyError::Checkpoint(_) => "checkpoint",
+            VerifyError::Header(_) => "header",
+            VerifyError::HeaderPlace(_) => "header-place",
+            VerifyError::RecordPlace(_) => "record-place",
+        }
+    }
+}
+
 /// Checks a `.tlog-proof` file from the record to the signed checkpoint.
 pub fn record_proof(file: &[u8], log: &Verifier) -> Result<Verified, VerifyError> {
     let outer = TlogProof::parse(file).map_err(VerifyError::Form)?;
     let inner = RecordProof::parse(outer.extra.as_deref().ok_or(VerifyError::NoRecord)?).map_err(VerifyError::Form)?;
     let checkpoint = Checkpoint::open(&outer.checkpoint, log).map_err(VerifyError::Checkpoint)?;
-    let header = Header::parse(&inner.header).map_err(VerifyError::Header)?;
+    let header = BlockHeader::parse(&inner.header).map_err(VerifyError::Header)?;
     let entry = leaf_hash(&inner.header);
     verify_inclusion(&entry, outer.index, checkpoint.size, &outer.path, &checkpoint.root)
         .map_err(VerifyError::HeaderPlace)?;
@@ -140,7 +154,7 @@ pub enum LogFault {
         index: u64,
         /// Why.
         #[source]
-        cause: HeaderError,
+        cause: BadHeader,
     },
     /// An entry does not continue its operator's chain.
     #[error("entry {index} of the log, block {height} of {operator}, does not continue its chain: wrong {field}")]
@@ -201,10 +215,10 @@ impl LogWalk {
 
     /// Takes the next entry. Returns its header, and the tiles that are full now with the bytes they must have: compare
     /// them with what is served by [`LogWalk::tile`].
-    pub fn entry(&mut self, bytes: &[u8]) -> Result<(Header, Vec<TileFile>), LogFault> {
+    pub fn entry(&mut self, bytes: &[u8]) -> Result<(BlockHeader, Vec<TileFile>), LogFault> {
         let index = self.edge.size();
-        let header = Header::parse(bytes).map_err(|cause| LogFault::Header { index, cause })?;
-        let Header { operator, height, .. } = header;
+        let header = BlockHeader::parse(bytes).map_err(|cause| LogFault::Header { index, cause })?;
+        let BlockHeader { operator, height, .. } = header;
         let wrong = |field| Err(LogFault::Chain { index, operator, height, field });
         let chain = self.chains.entry(operator).or_insert_with(|| Chain {
             height: Height(0),
@@ -221,11 +235,11 @@ impl LogWalk {
         if Some(header.total) != chain.total.checked_add(header.records) {
             return wrong("total");
         }
-        for (stream, first, last) in &header.streams {
-            if first.get() != chain.streams.get(stream).map_or(0, |seq| seq.get()) + 1 {
+        for range in &header.streams {
+            if range.first.get() != chain.streams.get(&range.stream).map_or(0, |seq| seq.get()) + 1 {
                 return wrong("streams");
             }
-            chain.streams.insert(*stream, *last);
+            chain.streams.insert(range.stream, range.last);
         }
         (chain.height, chain.hash, chain.total) = (header.height, block_hash(bytes), header.total);
         Ok((header, self.edge.push(leaf_hash(bytes))))
