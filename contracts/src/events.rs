@@ -11,6 +11,9 @@ pub const DAMAGED_FRAME: &str = "damaged-frame";
 /// Alert kind: the public log stopped because what is stored contradicts what was signed.
 pub const LOG_FROZEN: &str = "log-frozen";
 
+/// Alert kind: an operator's chain stopped for another reason than a damaged frame.
+pub const CHAIN_STOPPED: &str = "chain-stopped";
+
 /// CloudEvents `specversion` of all events.
 pub const CE_SPECVERSION: &str = "1.0";
 /// CloudEvents `type` of a sealed block on `LEDGER`.
@@ -23,6 +26,8 @@ pub const CE_FRAME: &str = "org.dsom.batches.accepted.v1";
 pub const CE_REWRITE_ATTEMPT: &str = "org.dsom.alert.rewrite-attempt.v1";
 /// CloudEvents `type` of [`DamagedFrame`].
 pub const CE_DAMAGED_FRAME: &str = "org.dsom.alert.damaged-frame.v1";
+/// CloudEvents `type` of [`ChainStopped`].
+pub const CE_CHAIN_STOPPED: &str = "org.dsom.alert.chain-stopped.v1";
 /// CloudEvents `type` of [`LogFrozen`].
 pub const CE_LOG_FROZEN: &str = "org.dsom.alert.log-frozen.v1";
 
@@ -55,6 +60,17 @@ pub struct DamagedFrame {
     /// Its sequence in `TX`.
     pub tx_seq: u64,
     /// What is wrong with it.
+    pub reason: String,
+    /// When it was noticed.
+    pub at: UnixMillis,
+}
+
+/// An operator's chain is not sealed on until a person has acted: accepted frames are missing, or the store was set back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainStopped {
+    /// Whose chain.
+    pub operator: OperatorId,
+    /// Why.
     pub reason: String,
     /// When it was noticed.
     pub at: UnixMillis,

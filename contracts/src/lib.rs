@@ -3,12 +3,15 @@
 //! Nothing here does I/O, reads a clock or knows a service. Bytes come in, typed values go out.
 
 pub mod ask;
+pub mod batch;
 pub mod block;
 pub mod events;
 pub mod frame;
 pub mod hash;
 pub mod ids;
+pub mod money;
 pub mod receipt;
+pub mod record;
 pub mod subjects;
 pub mod time;
 

@@ -35,6 +35,59 @@ impl fmt::Display for UnixMillis {
     }
 }
 
+/// Nanoseconds since 1970-01-01T00:00:00Z, as a record's `at` gives them; reaches from 1677 to 2262.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixNanos(pub i64);
+
+impl UnixNanos {
+    /// Reads RFC 3339 with `T`, `Z` and 0 to 9 fractional digits, of a date that exists. Second 60 is refused: clocks of operators
+    /// smear or repeat leap seconds, and a time that other days lack would have no nanosecond of its own.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (head, tail) = text.as_bytes().split_first_chunk::<19>()?;
+        let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = head else {
+            return None;
+        };
+        let year = two(y1, y2)? * 100 + two(y3, y4)?;
+        let (month, day) = (two(m1, m2)?, two(d1, d2)?);
+        let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
+        let exists = (1..=12).contains(&month) && day >= 1 && day <= days_of_month(year, month);
+        if !exists || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let fraction = match tail {
+            b"Z" => 0,
+            [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => {
+                let mut nanos = 0;
+                for place in 0..9 {
+                    let digit = digits.get(place).map_or(0, |b| i64::from(b.wrapping_sub(b'0')));
+                    if digit > 9 {
+                        return None;
+                    }
+                    nanos = nanos * 10 + digit;
+                }
+                nanos
+            }
+            _ => return None,
+        };
+        let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        seconds.checked_mul(1_000_000_000)?.checked_add(fraction).map(Self)
+    }
+}
+
+fn two(tens: &u8, ones: &u8) -> Option<i64> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| i64::from(tens) * 10 + i64::from(ones))
+}
+
+fn days_of_month(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
 /// Proleptic Gregorian date of a day number counted from 1970-01-01 (the era method of H. Hinnant's `chrono` notes).
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -74,6 +127,30 @@ mod tests {
         ] {
             assert_eq!(UnixMillis(ms).to_string(), text);
             assert_eq!(UnixMillis::parse(text), Some(UnixMillis(ms)));
+        }
+    }
+
+    #[test]
+    fn reads_times_of_records() {
+        assert_eq!(UnixNanos::parse("2026-10-24T18:00:29Z"), Some(UnixNanos(1_792_864_829_000_000_000)));
+        assert_eq!(UnixNanos::parse("2026-10-24T18:00:29.498Z"), Some(UnixNanos(1_792_864_829_498_000_000)));
+        assert_eq!(UnixNanos::parse("2026-10-24T18:00:29.000000001Z"), Some(UnixNanos(1_792_864_829_000_000_001)));
+        assert!(UnixNanos::parse("2024-02-29T00:00:00Z").is_some());
+        for bad in [
+            "2026-02-29T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-10-24T23:59:60Z",
+            "2026-10-24T24:00:00Z",
+            "2026-10-24T18:00:29.Z",
+            "2026-10-24T18:00:29.0000000001Z",
+            "2026-10-24T18:00:29+00:00",
+            "2026-10-24 18:00:29Z",
+            "2026-10-24t18:00:29z",
+            "2026-10-24T18:00:29.4x8Z",
+            "9999-10-24T18:00:29Z",
+            "",
+        ] {
+            assert_eq!(UnixNanos::parse(bad), None, "{bad}");
         }
     }
 
