@@ -10,6 +10,7 @@ pub mod frame;
 pub mod hash;
 pub mod ids;
 pub mod money;
+pub mod problems;
 pub mod receipt;
 pub mod record;
 pub mod subjects;

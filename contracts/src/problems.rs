@@ -1,0 +1,106 @@
+//! The catalogue of answers that refuse: one entry a code, from which problem pages and documents are made.
+
+/// What a sender may do with the same request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Repeat the same bytes, for ever.
+    SameBytes,
+    /// Put it right first.
+    Fix,
+    /// Do not repeat it.
+    Never,
+}
+
+/// One way to be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// One line.
+    pub title: &'static str,
+    /// What may be done with the same request.
+    pub retry: Retry,
+    /// What it means and what to do.
+    pub meaning: &'static str,
+    /// A `detail` as it may be seen.
+    pub example: &'static str,
+    /// Who puts it right.
+    pub who: &'static str,
+}
+
+macro_rules! problems {
+    ($($variant:ident = $code:literal, $status:literal, $retry:ident, $who:literal, $title:literal, $meaning:literal, $example:literal;)+) => {
+        /// The stable code of a problem.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $variant,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The code as on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// Its entry in the catalogue.
+            pub fn problem(self) -> &'static Problem {
+                match self {
+                    $(Self::$variant => &Problem {
+                        status: $status, title: $title, retry: Retry::$retry, meaning: $meaning, example: $example, who: $who,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+problems! {
+    InvalidRecords = "invalid-records", 422, Fix, "operator", "Records against the rules", "Some records break the rules of the record; nothing was accepted. Each violation has index, seq, pointer and code.", "record 3: /amount must be from 0 to 1000000000000000";
+    NotConsecutive = "not-consecutive", 422, Fix, "operator", "Seqs are not consecutive", "Each record's seq must be one more than that of the record before it.", "record 1 has seq 9, expected 8";
+    RootMismatch = "root-mismatch", 422, Fix, "operator", "Another root than DSOM-Batch-Root", "The bytes that arrived do not have the root that was announced.", "the root of the body is jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
+    EmptyBatch = "empty-batch", 422, Fix, "operator", "No record", "A batch holds 1 to 10,000 records.", "the body holds no record";
+    TooManyRecords = "too-many-records", 422, Fix, "operator", "Too many records", "Send at most 10,000 records a batch.", "the body holds more than 10000 records";
+    TooBig = "too-big", 413, Fix, "operator", "Body too big", "At most 4 MiB as sent and 8 MiB unpacked.", "the body has more than 8388608 bytes unpacked";
+    BadBody = "bad-body", 400, Fix, "operator", "Body can't be read", "The body is cut short, does not unpack, or is not an array that begins and ends.", "byte 120 of the body: the array does not end";
+    UnsupportedMediaType = "unsupported-media-type", 415, Fix, "operator", "Unknown media type", "Send application/x-ndjson or application/json.", "text/plain is not accepted";
+    BadRequest = "bad-request", 400, Fix, "operator", "Bad request", "A path or query value is not of its form.", "stream must be from 0 to 255";
+    Reserialised = "reserialised", 409, Never, "operator", "Accepted before, in other bytes", "The JSON values are equal but the bytes differ: the client built its JSON again. Fetch the receipt instead.", "seq 7 was accepted; see /v1/receipts?stream=0&seq=7";
+    RewriteAttempt = "rewrite-attempt", 409, Never, "operator", "Accepted before, with other values", "An accepted record can't be replaced; an alert was raised. Send a new record that names the old one in corrects.", "seq 7 was accepted with other values";
+    Gap = "gap", 409, Fix, "operator", "A hole before the batch", "Records before this batch have not arrived; send from expected_seq.", "expected seq 8, the batch begins with 11";
+    Unauthorized = "unauthorized", 401, Fix, "operator", "No valid token", "The token is missing, bad or expired; get a new one.", "the token has expired";
+    Forbidden = "forbidden", 403, Never, "operator", "Not allowed", "The token lacks the scope, or the data is another operator's.", "scope records:write is needed";
+    NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
+    MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";
+    RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 30 s";
+    TooManyRequests = "too-many-requests", 429, SameBytes, "operator", "Over the rate", "Wait as Retry-After says and repeat.", "more records than agreed";
+    Unavailable = "unavailable", 503, SameBytes, "regulator", "Can't say now", "Overloaded, or broker or store away. The outcome is unknown; repeat the same request for ever.", "the broker did not answer";
+    Internal = "internal", 500, SameBytes, "regulator", "Our fault", "A fault of ours; repeat the same request and tell us the request_id.", "see request_id";
+}
+
+impl std::str::FromStr for Code {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_complete_and_its_own() {
+        for code in Code::ALL {
+            let problem = code.problem();
+            assert!((400..600).contains(&problem.status));
+            for text in [problem.title, problem.meaning, problem.example, problem.who] {
+                assert!(!text.is_empty(), "{code:?}");
+            }
+            assert_eq!(code.as_str().parse(), Ok(*code));
+        }
+    }
+}
