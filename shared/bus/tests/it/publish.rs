@@ -35,3 +35,23 @@ async fn a_message_travels_and_the_fence_holds() {
         delivery.ack().await;
     }
 }
+
+#[tokio::test]
+async fn a_feed_hands_out_no_more_than_fits_and_can_be_cancelled() {
+    let (_server, bus) = world().await;
+    // Seven fit into 64 MiB, the eighth does not.
+    let payload = Bytes::from(vec![1; 9_000_000]);
+    for n in 0..8 {
+        bus.publish_fenced("tx.1.a.0", Headers::new(), n, payload.clone()).await.expect("published");
+    }
+    let mut feed = bus.consume("TX", &[], 1);
+    let mut held = Vec::new();
+    for _ in 0..7 {
+        held.push(limited("a delivery", feed.next()).await.expect("delivered"));
+    }
+    let eighth = tokio::time::timeout(std::time::Duration::from_secs(1), feed.next()).await;
+    assert!(eighth.is_err(), "waits for room");
+    held.remove(0).ack().await;
+    let eighth = limited("a delivery", feed.next()).await.expect("delivered");
+    assert_eq!((eighth.seq, eighth.payload.len(), eighth.pending), (8, payload.len(), 0));
+}
