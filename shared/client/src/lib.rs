@@ -1,1 +1,17 @@
 //! The operator SDK: sequencing, batching, retry for ever, receipts checked.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod batch;
+mod config;
+mod keys;
+mod pause;
+mod pseudonym;
+mod sender;
+
+pub use api::{Api, Refusal, SendError};
+pub use batch::{Batch, Encoding};
+pub use config::Config;
+pub use keys::{BadReceipt, ReceiptKeys};
+pub use pseudonym::pseudonym;
+pub use sender::Sender;

@@ -1,0 +1,84 @@
+//! A batch as it is sent: its lines, and the root that its receipt must name.
+
+use bytes::Bytes;
+use contracts::{Hash, Seq};
+
+/// How a body is packed on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Identity,
+    /// Zstandard, level 1.
+    Zstd,
+}
+
+impl Encoding {
+    /// The value of `Content-Encoding`, where there is one.
+    pub(crate) fn header(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Zstd => Some("zstd"),
+        }
+    }
+
+    fn pack(self, lines: Vec<u8>) -> Result<Bytes, std::io::Error> {
+        match self {
+            Self::Identity => Ok(lines.into()),
+            Self::Zstd => zstd::bulk::compress(&lines, 1).map(Bytes::from),
+        }
+    }
+}
+
+/// Records with consecutive seqs, ready to be sent any number of times.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Seq of the first record.
+    pub first_seq: Seq,
+    /// Number of records, at least 1.
+    pub count: u64,
+    /// RFC 6962 root over them.
+    pub root: Hash,
+    /// The body, packed.
+    pub body: Bytes,
+    /// How it is packed.
+    pub encoding: Encoding,
+}
+
+impl Batch {
+    /// Seq of the last record.
+    pub fn last_seq(&self) -> u64 {
+        self.first_seq.get() + self.count - 1
+    }
+}
+
+/// Collects lines until they are a batch.
+#[derive(Default)]
+pub(crate) struct Collector {
+    lines: Vec<u8>,
+    tree: ledger::Frontier,
+    count: u64,
+}
+
+impl Collector {
+    pub(crate) fn push(&mut self, record: &[u8]) {
+        self.lines.extend_from_slice(record);
+        self.lines.push(b'\n');
+        self.tree.push(ledger::leaf_hash(record));
+        self.count += 1;
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The batch of what was collected, `last` being the seq of its last record; leaves the collector empty.
+    pub(crate) fn take(&mut self, first_seq: Seq, encoding: Encoding) -> Result<Batch, std::io::Error> {
+        let collected = std::mem::take(self);
+        let root = collected.tree.root();
+        Ok(Batch { first_seq, count: collected.count, root, body: encoding.pack(collected.lines)?, encoding })
+    }
+}
