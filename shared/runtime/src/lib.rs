@@ -1,5 +1,17 @@
 //! Boots a DSOM service: configuration, telemetry, health, problem+json, tokens, shutdown.
 
+pub mod auth;
+pub mod config;
+mod health;
+pub mod metrics;
+mod pages;
 pub mod problem;
+mod request;
+pub mod serve;
+pub mod telemetry;
 
+pub use auth::{Auth, AuthConfig, Caller};
+pub use health::Health;
 pub use problem::ApiError;
+pub use request::REQUEST_ID_HEADER;
+pub use serve::{Running, ServeConfig, Service};

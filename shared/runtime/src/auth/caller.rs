@@ -1,0 +1,96 @@
+//! The caller of a request, for handlers.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest};
+use contracts::OperatorId;
+use contracts::problems::Code;
+use futures::future::{Either, LocalBoxFuture};
+
+use super::{Auth, Grant, TokenError};
+use crate::ApiError;
+
+/// Whose token came with the request, and what it allows. Take it as an argument of a handler.
+#[derive(Debug, Clone)]
+pub struct Caller(Arc<Grant>);
+
+impl Caller {
+    pub(super) fn new(grant: Arc<Grant>) -> Self {
+        Self(grant)
+    }
+
+    /// The operator: `sub` of the token.
+    pub fn operator(&self) -> OperatorId {
+        self.0.operator
+    }
+
+    /// Whether the token has a scope.
+    pub fn has(&self, scope: &str) -> bool {
+        self.0.scopes.split(' ').any(|granted| granted == scope)
+    }
+
+    /// Refuses a token without a scope.
+    ///
+    /// # Errors
+    /// 403 `forbidden`.
+    pub fn require(&self, scope: &str) -> Result<(), ApiError> {
+        if self.has(scope) {
+            return Ok(());
+        }
+        Err(ApiError::new(Code::Forbidden, format!("scope {scope} is needed")))
+    }
+
+    /// Refuses the data of another operator.
+    ///
+    /// # Errors
+    /// 403 `forbidden`.
+    pub fn require_own(&self, operator: OperatorId) -> Result<(), ApiError> {
+        if operator == self.0.operator {
+            return Ok(());
+        }
+        Err(ApiError::new(Code::Forbidden, "this is another operator's"))
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        Self::new(Code::Unauthorized, error.to_string())
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(auth) = request.app_data::<Arc<Auth>>() else {
+            tracing::error!("a route takes a caller, but its service was started without auth");
+            return Either::Left(ready(Err(ApiError::new(Code::Internal, "see request_id"))));
+        };
+        let Some(token) = bearer(request) else {
+            return Either::Left(ready(Err(TokenError::Missing.into())));
+        };
+        if let Some(caller) = auth.remembered(token) {
+            return Either::Left(ready(Ok(caller)));
+        }
+        let (auth, token) = (Arc::clone(auth), token.to_owned());
+        Either::Right(Box::pin(async move {
+            let checked = auth.check(&token).await;
+            if matches!(checked, Err(TokenError::UnknownKey)) && auth.ready().is_err() {
+                return Err(ApiError::new(Code::Unavailable, "the issuer's keys are not known yet"));
+            }
+            Ok(checked?)
+        }))
+    }
+}
+
+/// The token of the one Authorization header (RFC 6750 section 2.1); two headers are none.
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let (Some(header), None) = (headers.next(), headers.next()) else { return None };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

@@ -1,0 +1,1 @@
+//! Tokens as attackers and clumsy issuers make them (RFC 8725).

@@ -1,0 +1,98 @@
+//! Checks one token from its bytes.
+
+use contracts::OperatorId;
+use jsonwebtoken::Validation;
+use jsonwebtoken::errors::ErrorKind;
+use serde::Deserialize;
+
+use super::Grant;
+use super::keys::Keys;
+
+/// Longest token looked at.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// How far clocks may be apart.
+const SKEW_S: u64 = 60;
+/// Access tokens, and plain JWTs of simple issuers: never another kind that the same key may sign, such as a receipt.
+const TYPES: [&str; 3] = ["at+jwt", "application/at+jwt", "JWT"];
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// There is none.
+    #[error("an Authorization header with a Bearer token is needed")]
+    Missing,
+    /// Longer than tokens are.
+    #[error("the token has more than {TOKEN_BYTES_MAX} bytes")]
+    TooBig,
+    /// Not three base64url parts of JSON, or of an algorithm that is not known.
+    #[error("the token is not a JWT of a known algorithm")]
+    Malformed,
+    /// Of another kind.
+    #[error("the token's typ is not at+jwt or JWT")]
+    WrongType,
+    /// It has conditions that are not known (RFC 7515 section 4.1.11).
+    #[error("the token has critical headers")]
+    Critical,
+    /// No key id, or not one of the issuer's.
+    #[error("the token's kid is not of the issuer")]
+    UnknownKey,
+    /// Another algorithm than the key's.
+    #[error("the token's alg is not that of its key")]
+    WrongAlgorithm,
+    /// The signature is not of the key.
+    #[error("the token's signature is wrong")]
+    BadSignature,
+    /// Over.
+    #[error("the token has expired")]
+    Expired,
+    /// Not begun.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// A claim is missing or other than expected.
+    #[error("the token's {0} is missing or not as expected")]
+    Claim(&'static str),
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: OperatorId,
+    exp: f64,
+    #[serde(default)]
+    scope: Box<str>,
+}
+
+pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> Result<Grant, TokenError> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(TokenError::TooBig);
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
+    if !header.typ.is_some_and(|typ| TYPES.iter().any(|known| known.eq_ignore_ascii_case(&typ))) {
+        return Err(TokenError::WrongType);
+    }
+    if header.crit.is_some() {
+        return Err(TokenError::Critical);
+    }
+    let (algorithm, key) = header.kid.and_then(|kid| keys.get(&kid)).ok_or(TokenError::UnknownKey)?;
+    let mut rules = Validation::new(algorithm);
+    rules.leeway = SKEW_S;
+    rules.validate_nbf = true;
+    rules.set_issuer(&[issuer]);
+    rules.set_audience(&[audience]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).map_err(|error| match error.kind() {
+        ErrorKind::InvalidAlgorithm => TokenError::WrongAlgorithm,
+        ErrorKind::InvalidSignature => TokenError::BadSignature,
+        ErrorKind::ExpiredSignature => TokenError::Expired,
+        ErrorKind::ImmatureSignature => TokenError::NotYet,
+        ErrorKind::InvalidIssuer => TokenError::Claim("iss"),
+        ErrorKind::InvalidAudience => TokenError::Claim("aud"),
+        ErrorKind::MissingRequiredClaim(name) => {
+            TokenError::Claim(["exp", "iss", "aud"].into_iter().find(|known| known == name).unwrap_or("sub"))
+        }
+        ErrorKind::Json(_) => TokenError::Claim("sub, exp or scope"),
+        _ => TokenError::Malformed,
+    })?;
+    let Claims { sub, exp, scope } = claims.claims;
+    // A float cast saturates: an absurd exp is merely far away.
+    Ok(Grant { operator: sub, scopes: scope, ends_s: (exp as u64).saturating_add(SKEW_S) })
+}

@@ -1,0 +1,79 @@
+//! Liveness and readiness: `/healthz` says the process answers, `/readyz` that it can do its work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::{HttpResponse, web};
+use serde_json::{Map, json};
+
+type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// The named checks of a service; clones are one and the same.
+#[derive(Clone, Default)]
+pub struct Health(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    draining: AtomicBool,
+    checks: RwLock<Vec<(&'static str, Check)>>,
+}
+
+impl Health {
+    /// One without checks: ready until told to drain.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a check, asked at every `/readyz`: it must be quick and not wait.
+    pub fn check(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        self.0.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(check)));
+    }
+
+    /// From now on not ready: the process is about to stop.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The checks that fail, with their reasons.
+    pub fn failing(&self) -> Vec<(&'static str, String)> {
+        let mut failing = Vec::new();
+        if self.0.draining.load(Ordering::Relaxed) {
+            failing.push(("draining", "the process is stopping".to_owned()));
+        }
+        for (name, check) in self.0.checks.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Err(reason) = check() {
+                failing.push((name, reason));
+            }
+        }
+        failing
+    }
+}
+
+pub(crate) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "alive"}))
+}
+
+pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
+    let failing = health.failing();
+    if failing.is_empty() {
+        return HttpResponse::Ok().json(json!({"status": "ready"}));
+    }
+    let failing: Map<_, _> = failing.into_iter().map(|(name, reason)| (name.to_owned(), reason.into())).collect();
+    HttpResponse::ServiceUnavailable().json(json!({"status": "not-ready", "failing": failing}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failing_check_is_named() {
+        let health = Health::new();
+        health.check("good", || Ok(()));
+        assert!(health.failing().is_empty());
+        health.check("broker", || Err("not connected".to_owned()));
+        health.drain();
+        let names: Vec<_> = health.failing().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["draining", "broker"]);
+    }
+}

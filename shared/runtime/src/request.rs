@@ -1,0 +1,115 @@
+//! Goes around every request: its id, its span, its measure, and a problem instead of a bare refusal.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError};
+use contracts::problems::Code;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
+use tracing::Instrument;
+
+use crate::ApiError;
+use crate::problem::REQUEST_ID;
+
+/// The header that carries the id of a request, both ways.
+pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id taken from a caller.
+const ID_CHARS_MAX: usize = 64;
+
+static SECONDS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
+    opentelemetry::global::meter("dsom_http")
+        .f64_histogram("dsom_http_request_seconds")
+        .with_description("Time to answer a request, by route and status.")
+        .with_boundaries(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0])
+        .build()
+});
+// Told apart from other processes by a random part, within this one by counting.
+static PROCESS: LazyLock<u32> = LazyLock::new(rand::random);
+static COUNT: AtomicU64 = AtomicU64::new(1);
+
+pub(crate) async fn around(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
+    let id = taken(request.headers()).unwrap_or_else(made);
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let span = tracing::info_span!("request", method = %request.method(), route, request_id = id);
+    crate::telemetry::continue_trace(&span, request.headers());
+
+    let original = request.request().clone();
+    let mut slot = id.clone();
+    let mut call = pin!(next.call(request).instrument(span.clone()));
+    let answer = poll_fn(|cx| {
+        REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
+        let polled = call.as_mut().poll(cx);
+        REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
+        polled
+    })
+    .await;
+    let answer = match answer {
+        Ok(answer) => answer.map_into_boxed_body(),
+        Err(error) => ServiceResponse::new(original, error.error_response()),
+    };
+    let mut answer = as_problem(answer, &id);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    let status = answer.status().as_u16();
+    SECONDS.record(
+        began.elapsed().as_secs_f64(),
+        &[KeyValue::new("route", route), KeyValue::new("status", i64::from(status))],
+    );
+    span.in_scope(|| tracing::debug!(status, "answered"));
+    Ok(answer)
+}
+
+/// actix's own refusals (405, a path value of a wrong form) are bare text: they become problems, too.
+fn as_problem(answer: ServiceResponse, id: &str) -> ServiceResponse {
+    let bare = match answer.headers().get(CONTENT_TYPE) {
+        None => true,
+        Some(kind) => kind.as_bytes().starts_with(b"text/plain"),
+    };
+    let status = answer.status();
+    if !bare || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let (code, detail) = match status {
+        StatusCode::NOT_FOUND => (Code::NotFound, "no such resource"),
+        StatusCode::METHOD_NOT_ALLOWED => (Code::MethodNotAllowed, "the resource does not know this method"),
+        StatusCode::PAYLOAD_TOO_LARGE => (Code::TooBig, "the body is too big"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (Code::UnsupportedMediaType, "the media type is not accepted"),
+        StatusCode::REQUEST_TIMEOUT => (Code::RequestTimeout, "the request did not arrive in time"),
+        StatusCode::SERVICE_UNAVAILABLE => (Code::Unavailable, "not now"),
+        status if status.is_server_error() => (Code::Internal, "see request_id"),
+        _ => (Code::BadRequest, "the request is not of its form"),
+    };
+    let allow = answer.headers().get(ALLOW).cloned();
+    REQUEST_ID.with_borrow_mut(|current| id.clone_into(current));
+    let mut problem = answer.into_response(ApiError::new(code, detail).error_response());
+    REQUEST_ID.with_borrow_mut(String::clear);
+    if let Some(allow) = allow {
+        problem.headers_mut().insert(ALLOW, allow);
+    }
+    problem
+}
+
+/// The caller's id, when it can be put in a log as it is.
+fn taken(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID_HEADER)?.to_str().ok()?;
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    ((1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(safe)).then(|| id.to_owned())
+}
+
+fn made() -> String {
+    format!("{:08x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,116 @@
+//! Serves a service's routes over HTTP, with what every service has: limits, request ids, problems, health and metrics.
+//!
+//! Nothing here is generic, so actix-web's server is compiled once, in this crate.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use contracts::problems::Code;
+
+use crate::auth::Auth;
+use crate::pages::OpenApi;
+use crate::{ApiError, Health, health, metrics, pages, request};
+
+/// Idle connections stay open this long: operators send often, and TLS handshakes cost.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The head of a request must arrive in this time; bodies have their own deadline where they are read.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests in hand at a stop may take this long: more than the slowest commit.
+const DRAIN_S_MAX: u64 = 30;
+
+/// Adds a service's own routes and data.
+pub type Configure = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Where and how to serve.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct ServeConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// HTTP threads; 0 is one a core.
+    #[serde(default)]
+    pub workers: usize,
+}
+
+/// What to serve.
+pub struct Service {
+    /// The service's routes and data.
+    pub configure: Configure,
+    /// Its readiness.
+    pub health: Health,
+    /// Who may call; needed as soon as a handler takes a [`crate::Caller`].
+    pub auth: Option<Arc<Auth>>,
+    /// Its OpenAPI document, as JSON.
+    pub openapi: String,
+}
+
+/// A server that runs until stopped.
+pub struct Running {
+    addr: SocketAddr,
+    handle: ServerHandle,
+    server: actix_rt::task::JoinHandle<io::Result<()>>,
+    health: Health,
+}
+
+/// Starts serving. Call it inside an actix system or a tokio runtime.
+///
+/// # Errors
+/// When the address can't be bound.
+pub fn start(config: &ServeConfig, service: Service) -> io::Result<Running> {
+    metrics::install();
+    let Service { configure, health, auth, openapi } = service;
+    let openapi = web::Data::new(OpenApi(openapi));
+    let ready = web::Data::new(health.clone());
+    let mut server = HttpServer::new(move || {
+        let mut app = App::new().app_data(ready.clone()).app_data(openapi.clone());
+        if let Some(auth) = &auth {
+            app = app.app_data(Arc::clone(auth));
+        }
+        app.wrap(from_fn(request::around))
+            .route("/healthz", web::get().to(health::healthz))
+            .route("/readyz", web::get().to(health::readyz))
+            .route("/metrics", web::get().to(metrics::page))
+            .route("/problems", web::get().to(pages::all))
+            .route("/problems/{code}", web::get().to(pages::one))
+            .route("/openapi.json", web::get().to(pages::openapi))
+            .configure(|routes| configure(routes))
+            .default_service(web::to(not_found))
+    })
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(DRAIN_S_MAX)
+    .disable_signals();
+    if config.workers > 0 {
+        server = server.workers(config.workers);
+    }
+    let server = server.bind(config.listen)?;
+    let addr = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
+    let server = server.run();
+    let handle = server.handle();
+    tracing::info!(%addr, "serving");
+    Ok(Running { addr, handle, server: actix_rt::spawn(server), health })
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops: not ready first, then requests in hand are finished.
+    pub async fn stop(self) {
+        self.health.drain();
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.server.await {
+            tracing::warn!(%error, "the server ended badly");
+        }
+    }
+}
+
+async fn not_found() -> Result<&'static str, ApiError> {
+    Err(ApiError::new(Code::NotFound, "no such resource"))
+}
