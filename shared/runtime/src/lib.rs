@@ -7,6 +7,7 @@ pub mod metrics;
 mod pages;
 pub mod problem;
 mod request;
+mod run;
 pub mod serve;
 pub mod telemetry;
 
@@ -14,4 +15,5 @@ pub use auth::{Auth, AuthConfig, Caller};
 pub use health::Health;
 pub use problem::ApiError;
 pub use request::REQUEST_ID_HEADER;
+pub use run::main;
 pub use serve::{Running, ServeConfig, Service};

@@ -1,0 +1,115 @@
+//! Runs a service's process from its start to its stop, so that its `main.rs` is one call.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io::Read;
+use std::process::ExitCode;
+
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::{Running, config, problem, telemetry};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Loads the configuration, sets telemetry up, starts the service in an actix system over a multi-threaded tokio, and
+/// stops it at SIGTERM or SIGINT. `start` gives back the server and what to do after the last request was answered.
+///
+/// With `DSOM_STOP_WITH_STDIN=1` it stops when standard input ends, too: so a supervisor's death, however sudden, stops it.
+pub fn main<C, S, F, D, E>(service: &'static str, start: S) -> ExitCode
+where
+    C: DeserializeOwned,
+    S: FnOnce(C) -> F + 'static,
+    F: Future<Output = Result<(Running, D), E>>,
+    D: Future<Output = ()>,
+    E: Into<Failure>,
+{
+    match guarded(service, start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let line = problem::chain(&*failure);
+            tracing::error!(service, error = %line, "the service can't run");
+            complain(&line);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn guarded<C, S, F, D, E>(service: &'static str, start: S) -> Result<(), Failure>
+where
+    C: DeserializeOwned,
+    S: FnOnce(C) -> F + 'static,
+    F: Future<Output = Result<(Running, D), E>>,
+    D: Future<Output = ()>,
+    E: Into<Failure>,
+{
+    // Several crates bring a TLS; without a choice rustls would panic. An earlier choice stands.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let config = config::load(service)?;
+    let telemetry = {
+        let _inside = runtime.enter();
+        telemetry::init(service)?
+    };
+    let ended = actix_rt::System::with_tokio_rt(move || runtime).block_on(async move {
+        let mut stop = Stop::watch()?;
+        let (running, after) = tokio::select! {
+            started = start(config) => started.map_err(Into::into)?,
+            reason = stop.wait() => {
+                tracing::info!(service, reason, "stopped before it was started");
+                return Ok(());
+            }
+        };
+        let reason = stop.wait().await;
+        tracing::info!(service, reason, "stopping");
+        running.stop().await;
+        after.await;
+        tracing::info!(service, "stopped");
+        Ok(())
+    });
+    drop(telemetry);
+    ended
+}
+
+/// The ways to be told to stop.
+struct Stop {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+    stdin: oneshot::Receiver<()>,
+    // Keeps `stdin` pending for ever when nobody watches standard input.
+    _never: Option<oneshot::Sender<()>>,
+}
+
+impl Stop {
+    fn watch() -> std::io::Result<Self> {
+        let (ended, stdin) = oneshot::channel();
+        let never = if std::env::var("DSOM_STOP_WITH_STDIN").is_ok_and(|value| value == "1") {
+            // A thread of its own: tokio's would hold up the runtime's end in a read that nothing interrupts.
+            std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+                let mut stdin = std::io::stdin().lock();
+                let mut bytes = [0; 64];
+                while stdin.read(&mut bytes).is_ok_and(|read| read > 0) {}
+                let _ = ended.send(());
+            })?;
+            None
+        } else {
+            Some(ended)
+        };
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())?, stdin, _never: never })
+    }
+
+    async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+            _ = &mut self.stdin => "the end of standard input",
+        }
+    }
+}
+
+/// For whoever started it by hand, also when logs are not set up yet.
+#[expect(clippy::print_stderr, reason = "the process's last word")]
+fn complain(line: &dyn Display) {
+    eprintln!("error: {line}");
+}

@@ -1,0 +1,255 @@
+//! A service made of nothing but the runtime, over real sockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use contracts::OperatorId;
+use contracts::problems::Code;
+use runtime::{ApiError, Auth, AuthConfig, Caller, Health, Running, ServeConfig, Service, serve};
+use serde_json::{Value, json};
+use testkit::{AUDIENCE, ISSUER, Issuer};
+
+const OPERATOR: &str = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
+
+struct World {
+    running: Running,
+    url: String,
+    addr: SocketAddr,
+    health: Health,
+    issuer: Issuer,
+    http: reqwest::Client,
+    _dir: tempfile::TempDir,
+}
+
+async fn world() -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let issuer = Issuer::new();
+    let path = dir.path().join("jwks.json");
+    issuer.write_jwks(&path);
+    let jwks = path.to_str().unwrap().to_owned();
+    let auth = AuthConfig { jwks, token_issuer: ISSUER.to_owned(), token_audience: AUDIENCE.to_owned() };
+    let health = Health::new();
+    let service = Service {
+        configure: Arc::new(routes),
+        health: health.clone(),
+        auth: Some(Auth::start(&auth).await.unwrap()),
+        openapi: json!({"openapi": "3.1.0"}).to_string(),
+    };
+    let config = ServeConfig { listen: "127.0.0.1:0".parse().unwrap(), workers: 1 };
+    let running = serve::start(&config, service).unwrap();
+    let addr = running.addr();
+    World { running, url: format!("http://{addr}"), addr, health, issuer, http: reqwest::Client::new(), _dir: dir }
+}
+
+fn routes(routes: &mut web::ServiceConfig) {
+    routes
+        .route("/whoami", web::get().to(whoami))
+        .route("/gap", web::get().to(gap))
+        .route("/number/{n}", web::get().to(number))
+        .route("/slow", web::get().to(slow))
+        .service(web::resource("/body").route(web::post().to(body)));
+}
+
+async fn whoami(caller: Caller) -> Result<String, ApiError> {
+    caller.require("records:write")?;
+    Ok(caller.operator().to_string())
+}
+
+async fn gap() -> Result<String, ApiError> {
+    Err(ApiError::new(Code::Gap, "expected seq 8").with("expected_seq", 8).retry_after(2))
+}
+
+async fn number(n: web::Path<u8>) -> String {
+    n.to_string()
+}
+
+async fn slow() -> &'static str {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    "done"
+}
+
+async fn body(bytes: web::Bytes) -> String {
+    bytes.len().to_string()
+}
+
+impl World {
+    async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn whoami(&self, authorization: &str) -> reqwest::Response {
+        let request = self.http.get(format!("{}/whoami", self.url)).header("authorization", authorization);
+        request.send().await.unwrap()
+    }
+
+    /// Sends bytes as they are and reads until the server closes.
+    async fn raw(&self, bytes: Vec<u8>, end: bool) -> (String, Duration) {
+        let addr = self.addr;
+        actix_web::rt::task::spawn_blocking(move || {
+            let mut socket = TcpStream::connect(addr).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+            let began = Instant::now();
+            // The server may refuse while we still write.
+            let _ = socket.write_all(&bytes);
+            if end {
+                socket.shutdown(std::net::Shutdown::Write).unwrap();
+            }
+            let mut answer = Vec::new();
+            let _ = socket.read_to_end(&mut answer);
+            (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+        })
+        .await
+        .unwrap()
+    }
+}
+
+async fn problem(answer: reqwest::Response, code: Code) -> Value {
+    assert_eq!(answer.status().as_u16(), code.problem().status);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let json: Value = answer.json().await.unwrap();
+    assert_eq!(json["code"], code.as_str());
+    assert_eq!(json["type"], format!("/problems/{}", code.as_str()));
+    assert_eq!(json["request_id"], id);
+    json
+}
+
+#[actix_web::test]
+async fn every_refusal_is_a_problem() {
+    let world = world().await;
+    problem(world.get("/nowhere").await, Code::NotFound).await;
+    problem(world.get("/number/300").await, Code::NotFound).await;
+    let answer = world.get("/body").await;
+    assert_eq!(answer.headers()["allow"], "POST");
+    problem(answer, Code::MethodNotAllowed).await;
+    let answer = world.get("/gap").await;
+    assert_eq!(answer.headers()["retry-after"], "2");
+    assert_eq!(problem(answer, Code::Gap).await["expected_seq"], 8);
+    let large = world.http.post(format!("{}/body", world.url)).body(vec![0; 300_000]).send().await.unwrap();
+    problem(large, Code::TooBig).await;
+}
+
+#[actix_web::test]
+async fn requests_keep_a_safe_id_and_get_one_otherwise() {
+    let world = world().await;
+    let id_of = async |id: &str| {
+        let request = world.http.get(format!("{}/healthz", world.url)).header("x-request-id", id);
+        request.send().await.unwrap().headers()["x-request-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(id_of("abc-1_2.3").await, "abc-1_2.3");
+    let long = "x".repeat(65);
+    let mut made = Vec::new();
+    for unsafe_id in ["", "a b", "a\"b", "a=b", long.as_str()] {
+        made.push(id_of(unsafe_id).await);
+        assert_ne!(made.last().unwrap(), unsafe_id);
+    }
+    made.sort();
+    made.dedup();
+    assert_eq!(made.len(), 5);
+}
+
+#[actix_web::test]
+async fn tokens_open_what_their_scopes_say() {
+    let world = world().await;
+    let operator: OperatorId = OPERATOR.parse().unwrap();
+    let good = world.issuer.token(operator, "records:read records:write");
+    for scheme in ["Bearer", "bearer"] {
+        let answer = world.whoami(&format!("{scheme} {good}")).await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.text().await.unwrap(), OPERATOR);
+    }
+    let reader = world.issuer.token(operator, "records:read");
+    problem(world.whoami(&format!("Bearer {reader}")).await, Code::Forbidden).await;
+
+    let answer = world.get("/whoami").await;
+    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+    problem(answer, Code::Unauthorized).await;
+    let stranger = Issuer::new().token(operator, "records:write");
+    let long = "x".repeat(9_000);
+    for bad in
+        ["Bearer", "Bearer ", "Basic YTpi", "Bearer nonsense", &format!("Bearer {stranger}"), &format!("Bearer {long}")]
+    {
+        problem(world.whoami(bad).await, Code::Unauthorized).await;
+    }
+    let twice = world.http.get(format!("{}/whoami", world.url));
+    let twice = twice.header("authorization", format!("Bearer {good}")).header("authorization", "Bearer x");
+    problem(twice.send().await.unwrap(), Code::Unauthorized).await;
+}
+
+#[actix_web::test]
+async fn health_metrics_and_pages_are_there() {
+    let world = world().await;
+    assert_eq!(world.get("/healthz").await.status(), 200);
+    assert_eq!(world.get("/readyz").await.status(), 200);
+    world.health.check("broker", || Err("not connected".to_owned()));
+    let answer = world.get("/readyz").await;
+    assert_eq!(answer.status(), 503);
+    let json: Value = answer.json().await.unwrap();
+    assert_eq!(json["failing"]["broker"], "not connected");
+    assert_eq!(world.get("/healthz").await.status(), 200);
+
+    let metrics = world.get("/metrics").await.text().await.unwrap();
+    for name in [
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "dsom_http_request_seconds_bucket",
+    ] {
+        assert!(metrics.contains(name), "{name} is not in {metrics}");
+    }
+    assert!(metrics.contains(r#"route="/readyz""#), "{metrics}");
+    assert_eq!(world.get("/openapi.json").await.json::<Value>().await.unwrap()["openapi"], "3.1.0");
+    for code in Code::ALL {
+        let path = format!("/problems/{}", code.as_str());
+        let page = world.get(&path).await.text().await.unwrap();
+        assert!(page.starts_with("<!doctype html>") && page.contains(code.as_str()), "{page}");
+        let json = world.http.get(format!("{}{path}", world.url)).header("accept", "application/json").send();
+        let json: Value = json.await.unwrap().json().await.unwrap();
+        assert_eq!(json["title"], code.problem().title);
+    }
+    assert!(world.get("/problems").await.text().await.unwrap().contains("/problems/gap"));
+    problem(world.get("/problems/nonsense").await, Code::NotFound).await;
+}
+
+#[actix_web::test]
+async fn heads_are_limited_in_size_and_time() {
+    let world = world().await;
+    let long = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let many = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
+    for head in [long, many] {
+        let (answer, _) = world.raw(head.into_bytes(), false).await;
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }
+    let (answer, took) = world.raw(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-begun".to_vec(), false).await;
+    assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    assert!((4..9).contains(&took.as_secs()), "{took:?}");
+}
+
+#[actix_web::test]
+async fn a_body_cut_short_or_framed_twice_is_not_taken() {
+    let world = world().await;
+    let cut = b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc".to_vec();
+    let (answer, _) = world.raw(cut, true).await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+    let cut = b"POST /body HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc".to_vec();
+    let (answer, _) = world.raw(cut, true).await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+    let twice =
+        b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    let (answer, _) = world.raw(twice.to_vec(), true).await;
+    assert!(!answer.contains(" 200 ") && !answer.contains("not-found"), "{answer}");
+}
+
+#[actix_web::test]
+async fn a_stop_finishes_what_is_in_hand() {
+    let World { running, url, health, http, addr, .. } = world().await;
+    let asked = actix_web::rt::spawn(http.get(format!("{url}/slow")).send());
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    running.stop().await;
+    assert_eq!(asked.await.unwrap().unwrap().text().await.unwrap(), "done");
+    assert_eq!(health.failing().first().map(|(name, _)| *name), Some("draining"));
+    assert!(TcpStream::connect(addr).is_err());
+}
