@@ -126,7 +126,7 @@ impl Generator {
         let dice = self.rng.next_u64();
         let betting = dice % 100 < 20;
         let stake = match betting {
-            true => 1_000 + dice >> 44,
+            true => 1_000 + (dice >> 44),
             false => pick(STAKES, dice >> 8).copied().unwrap_or(100),
         };
         let stake = stake.max(1);
@@ -171,7 +171,7 @@ impl Generator {
 
     fn payout(&mut self, out: &mut Vec<u8>, happened: i64, open: Open) {
         let dice = self.rng.next_u64();
-        let won = dice % 4 != 0;
+        let won = !dice.is_multiple_of(4);
         let amount = if won { open.stake * (1 + (dice >> 8) % 3) } else { 0 };
         let id = uuid(&mut self.rng);
         self.head(out, "payout", &id, happened, amount, open.channel);

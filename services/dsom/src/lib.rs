@@ -1,3 +1,10 @@
 //! The one command people type: runs the mesh, sends, verifies, measures.
+#![doc = include_str!("../README.md")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this command talks to a person")]
 
+pub mod commands;
+pub mod failure;
 pub mod generate;
+pub mod mesh;
+
+pub use failure::{Exit, Failure};

@@ -1,0 +1,36 @@
+# `make up` and `make test` are the two commands; the rest serves them.
+.PHONY: up test build tools bench nemesis fmt lint help
+
+DATA ?= .dsom
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+up: tools ## build, start the mesh here with simulated operators
+	cargo build --release --bins
+	./target/release/dsom up --data $(DATA) --simulate
+
+build: ## the release binaries
+	cargo build --release --bins
+
+test: tools ## everything that must pass
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo build --workspace --bins
+	cargo test --workspace
+
+tools: ## nats-server, where there is none
+	@services/dsom/tools/nats-server.sh
+
+bench: tools build ## the speed of the mesh on this machine
+	./target/release/dsom bench
+
+nemesis: tools ## twenty seeded kills under load
+	cargo build --workspace --bins
+	DSOM_NEMESIS_KILLS=20 cargo test -p dsom-e2e --test it nemesis -- --nocapture
+
+fmt: ## format
+	cargo fmt --all
+
+lint: ## clippy on everything
+	cargo clippy --workspace --all-targets -- -D warnings

@@ -1,0 +1,63 @@
+//! The command line: one file a command.
+
+mod keys;
+mod send;
+mod simulate;
+mod token;
+mod up;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::Failure;
+
+/// Runs the DSOM mesh on this machine, sends to it, verifies what it publishes, measures it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dsom",
+    version,
+    after_help = "Exit codes: 0 good, 1 the check failed or the data is bad, 2 wrong usage, 3 could not reach."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Token(token::Token),
+    Keys(keys::Keys),
+    Send(send::Send),
+    Simulate(simulate::Simulate),
+}
+
+/// The folder of a mesh.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Data {
+    /// Folder of the mesh
+    #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR")]
+    pub dir: PathBuf,
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// [`Failure`], with the exit code and what to tell the person.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Up(up) => wait(up.run()),
+        Command::Token(token) => token.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Send(send) => wait(send.run()),
+        Command::Simulate(simulate) => wait(simulate.run()),
+    }
+}
+
+/// Runs a command that waits for others.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::unreachable("no threads").because(&error))?.block_on(command)
+}

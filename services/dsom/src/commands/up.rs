@@ -1,0 +1,82 @@
+//! `dsom up`: the whole mesh on this machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Data;
+use super::simulate::{Market, Progress};
+use crate::Failure;
+use crate::mesh::{Mesh, Ports};
+
+/// Runs nats-server and the services on this machine until Ctrl-C
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  dsom up --data .dsom --simulate\n\nOnce ready it writes DIR/mesh.json; what the parts print goes to DIR/logs."
+)]
+pub struct Up {
+    #[command(flatten)]
+    data: Data,
+    /// Feed it records of made-up operators
+    #[arg(long)]
+    simulate: bool,
+    /// Which ports to take on 127.0.0.1
+    #[arg(long, value_enum, default_value = "default")]
+    ports: Ports,
+}
+
+impl Up {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let no_signals = |error: std::io::Error| Failure::unreachable("no signals").because(&error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+        let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| eprintln!("dsom: {what}"));
+        let starting = Mesh::start(&self.data.dir, self.ports, say);
+        let mut mesh = tokio::select! {
+            mesh = starting => mesh?,
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        };
+        self.greet(&mesh);
+        let market = match self.simulate {
+            true => Some(Market::open(mesh.layout(), mesh.file(), 5, 200)?.start()),
+            false => None,
+        };
+        let progress = market.as_ref().map(|_| Progress::new());
+        let mut look = tokio::time::interval(Duration::from_millis(200));
+        loop {
+            tokio::select! {
+                _ = look.tick() => {
+                    mesh.refresh()?;
+                    if let (Some(market), Some(progress)) = (&market, &progress) {
+                        progress.show(market);
+                    }
+                }
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            }
+        }
+        if let Some(market) = market {
+            market.stop();
+        }
+        eprintln!("\ndsom: stopping");
+        mesh.stop().await;
+        Ok(())
+    }
+
+    fn greet(&self, mesh: &Mesh) {
+        let file = mesh.file();
+        let data = self.data.dir.display();
+        println!("The mesh is ready.\n");
+        println!("  ingest     {}   POST /v1/streams/{{n}}/batches, GET /v1/streams, /problems", file.ingest);
+        println!("  chaining   {}   GET /v1/chains/{{operator}}, /log/checkpoint", file.chaining);
+        println!("  log key    {}\n", file.log_vkey);
+        println!("Open to see records become facts:");
+        println!("  {}/log/checkpoint   grows with every block", file.chaining);
+        println!("  {}/metrics", file.ingest);
+        println!("  {}/openapi.json\n", file.ingest);
+        println!("A token:  dsom token --data {data} --operator 13013f29-b9df-4b82-ad28-e51596b7e0b4");
+        println!("Logs:     {data}/logs     Stop: Ctrl-C\n");
+    }
+}

@@ -1,0 +1,10 @@
+//! A whole mesh on this machine: its folder, its keys, its processes.
+
+pub mod files;
+pub mod keys;
+pub mod nats;
+pub mod process;
+pub mod run;
+
+pub use files::{Addresses, Layout, MeshFile};
+pub use run::{Mesh, Ports};

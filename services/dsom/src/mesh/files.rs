@@ -1,0 +1,110 @@
+//! The folder of a mesh, and `mesh.json` in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+/// Where everything of a mesh lies.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// What `mesh.json` says while the mesh is ready.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MeshFile {
+    /// Base URL of ingest.
+    pub ingest: String,
+    /// Base URL of chaining.
+    pub chaining: String,
+    /// NATS, for clients.
+    pub nats: String,
+    /// NATS, for monitoring.
+    pub nats_monitor: String,
+    /// The log's origin.
+    pub log_origin: String,
+    /// The log's public key (C2SP signed-note vkey).
+    pub log_vkey: String,
+    /// Process ids by name: `dsom`, `nats`, `ingest`, `chaining`.
+    pub pids: BTreeMap<String, u32>,
+}
+
+/// Where the parts of a mesh listen on 127.0.0.1.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Port of ingest.
+    pub ingest: u16,
+    /// Port of chaining.
+    pub chaining: u16,
+    /// Port of NATS for clients.
+    pub nats: u16,
+    /// Port of NATS for monitoring.
+    pub nats_monitor: u16,
+}
+
+impl Layout {
+    /// The folder, made when it is not there.
+    ///
+    /// # Errors
+    /// It could not be made.
+    pub fn open(root: &Path) -> Result<Self, Failure> {
+        for folder in ["", "nats", "ingest", "chaining", "keys", "logs"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path)
+                .map_err(|error| Failure::usage(format!("could not make {}", path.display())).because(&error))?;
+        }
+        // Services get absolute paths, whatever folder they are started in.
+        let root = fs::canonicalize(root)
+            .map_err(|error| Failure::usage(format!("could not open {}", root.display())).because(&error))?;
+        Ok(Self { root })
+    }
+
+    /// A path inside it.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes `mesh.json` whole or not at all.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn write_mesh(&self, mesh: &MeshFile) -> Result<(), Failure> {
+        let (path, part) = (self.path("mesh.json"), self.path("mesh.json.part"));
+        let failed =
+            |error: &dyn std::error::Error| Failure::bad(format!("could not write {}", path.display())).because(error);
+        let text = serde_json::to_string_pretty(mesh).map_err(|error| failed(&error))?;
+        fs::write(&part, text + "\n").map_err(|error| failed(&error))?;
+        fs::rename(&part, &path).map_err(|error| failed(&error))
+    }
+
+    /// Removes `mesh.json`: the mesh is not ready, or no more.
+    pub fn remove_mesh(&self) {
+        // It may not be there, which is as good.
+        let _ = fs::remove_file(self.path("mesh.json"));
+    }
+}
+
+impl MeshFile {
+    /// Reads `mesh.json` of a folder.
+    ///
+    /// # Errors
+    /// There is none (the mesh does not run), or it can't be read.
+    pub fn read(data: &Path) -> Result<Self, Failure> {
+        let path = data.join("mesh.json");
+        let text = fs::read_to_string(&path).map_err(|error| {
+            let what = format!("no mesh runs in {}; start one with `dsom up --data {0}`", data.display());
+            Failure::unreachable(what).because(&error)
+        })?;
+        serde_json::from_str(&text)
+            .map_err(|error| Failure::bad(format!("{} can't be read", path.display())).because(&error))
+    }
+}

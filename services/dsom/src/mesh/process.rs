@@ -1,0 +1,164 @@
+//! One supervised process: started, watched, restarted when it dies, stopped when told to.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::Failure;
+
+/// First pause before a restart; it doubles while the process keeps dying young.
+const RESTART_FIRST: Duration = Duration::from_millis(100);
+/// Longest pause before a restart.
+const RESTART_MAX: Duration = Duration::from_secs(5);
+/// A process that ran this long has recovered from whatever killed it.
+const HEALTHY_AFTER: Duration = Duration::from_secs(10);
+/// How long a process may take to stop before it is killed.
+const STOP_MAX: Duration = Duration::from_secs(20);
+
+/// Told the name of a process that ended and was started again, and how it ended.
+pub type OnRestart = Arc<dyn Fn(&'static str, &str) + Send + Sync>;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Its name in messages and in `mesh.json`.
+    pub name: &'static str,
+    /// The binary.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its environment, beside ours.
+    pub environment: Vec<(String, String)>,
+    /// Where what it prints goes.
+    pub log: PathBuf,
+}
+
+/// A process that is kept running.
+pub struct Supervised {
+    name: &'static str,
+    pid: Arc<AtomicU32>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Supervised {
+    /// Starts it; `restarted` is called with its name after every restart.
+    ///
+    /// # Errors
+    /// It could not be started at all.
+    pub fn start(plan: Plan, restarted: OnRestart) -> Result<Self, Failure> {
+        let child = spawn(&plan)?;
+        let pid = Arc::new(AtomicU32::new(child.id().unwrap_or(0)));
+        let (stop, stopping) = watch::channel(false);
+        let name = plan.name;
+        let task = tokio::spawn(watch_over(plan, child, Arc::clone(&pid), stopping, restarted));
+        Ok(Self { name, pid, stop, task })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The process id of its current life.
+    pub fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // The task ends by itself; it holds nothing that could be lost.
+        let _ = self.task.await;
+    }
+}
+
+fn spawn(plan: &Plan) -> Result<Child, Failure> {
+    let cannot = |error: &dyn std::error::Error| {
+        Failure::unreachable(format!("could not start {} ({})", plan.name, plan.program.display())).because(error)
+    };
+    let log = append(&plan.log).map_err(|error| cannot(&error))?;
+    let also = log.try_clone().map_err(|error| cannot(&error))?;
+    Command::new(&plan.program)
+        .args(&plan.arguments)
+        .envs(plan.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        // Our services stop when this pipe closes: they do not outlive a supervisor that was killed.
+        .stdin(Stdio::piped())
+        .stdout(log)
+        .stderr(also)
+        // Ctrl-C reaches the supervisor alone, which then stops its children in order.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| cannot(&error))
+}
+
+fn append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+async fn watch_over(
+    plan: Plan,
+    mut child: Child,
+    pid: Arc<AtomicU32>,
+    mut stopping: watch::Receiver<bool>,
+    restarted: OnRestart,
+) {
+    let mut pause = RESTART_FIRST;
+    loop {
+        let started = Instant::now();
+        let ended = tokio::select! {
+            ended = child.wait() => Some(ended),
+            () = told_to_stop(&mut stopping) => None,
+        };
+        let Some(ended) = ended else { return end(child).await };
+        if started.elapsed() > HEALTHY_AFTER {
+            pause = RESTART_FIRST;
+        }
+        let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = told_to_stop(&mut stopping) => return,
+            }
+            pause = (pause * 2).min(RESTART_MAX);
+            match spawn(&plan) {
+                Ok(new) => {
+                    child = new;
+                    break;
+                }
+                Err(failure) => restarted(plan.name, &failure.text),
+            }
+        }
+        pid.store(child.id().unwrap_or(0), Ordering::Relaxed);
+        restarted(plan.name, &how);
+    }
+}
+
+/// Also when whoever could tell is gone.
+async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// TERM, and after a while KILL.
+async fn end(mut child: Child) {
+    if let Some(pid) = child.id() {
+        signal(pid, "TERM").await;
+    }
+    if tokio::time::timeout(STOP_MAX, child.wait()).await.is_err() {
+        // It did not hear; nothing of ours is lost by a kill.
+        let _ = child.kill().await;
+    }
+}
+
+/// Sends a signal by its name, without `unsafe`.
+pub async fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await;
+}
