@@ -46,7 +46,6 @@ pub(crate) async fn around(
     let span = tracing::info_span!("request", method = %request.method(), route, request_id = id);
     crate::telemetry::continue_trace(&span, request.headers());
 
-    let original = request.request().clone();
     let mut slot = id.clone();
     let mut call = pin!(next.call(request).instrument(span.clone()));
     let answer = poll_fn(|cx| {
@@ -55,12 +54,9 @@ pub(crate) async fn around(
         REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
         polled
     })
-    .await;
-    let answer = match answer {
-        Ok(answer) => answer.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(original, error.error_response()),
-    };
-    let mut answer = as_problem(answer, &id);
+    .await?;
+    // Handlers' errors are answers by now; `?` is for errors of a service's own middleware, of which there is none.
+    let mut answer = as_problem(answer.map_into_boxed_body(), &id);
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
