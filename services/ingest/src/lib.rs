@@ -1,5 +1,151 @@
+#![doc = include_str!("../README.md")]
 //! Accepts batches of records and signs receipts.
+
 pub mod actors;
+pub mod config;
 pub mod domain;
+pub mod error;
+pub mod events;
+pub mod http;
 pub mod metrics;
 pub mod storage;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::{Bus, BusConfig, LostStreams, StreamBytes};
+
+use actors::{IndexWriter, Packers, Registry, Truth};
+use config::Config;
+use domain::Budget;
+use error::StartError;
+use events::JetStream;
+use http::receipt_keys::ReceiptKey;
+use http::{Rates, Service};
+use storage::{EmbeddedStore, Store};
+
+/// How long to wait for a broker that does not answer yet, as when all is started at once.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two attempts.
+const BROKER_PAUSE: Duration = Duration::from_millis(250);
+/// How often idle sequencers are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// A service that runs until stopped.
+pub struct Running {
+    server: runtime::Running,
+    service: Arc<Service>,
+    sweeper: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Stops: no new requests, those in hand are finished, then the index is written.
+    pub async fn stop(self) {
+        let (server, after) = self.into_parts();
+        server.stop().await;
+        after.await;
+    }
+
+    /// The server, and what to do after its last request was answered.
+    pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
+        let Self { server, service, sweeper } = self;
+        let after = async move {
+            sweeper.abort();
+            let stopping = Arc::clone(&service);
+            if tokio::task::spawn_blocking(move || stopping.registry.stop()).await.is_err() {
+                tracing::error!("the sequencers could not be stopped");
+            }
+            service.truth.index.flush().await;
+        };
+        (server, after)
+    }
+}
+
+/// Starts the service. MUST be called inside an actix system.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
+    let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
+    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
+    let bus = connect(&config, store.is_empty().await.map_err(StartError::Store)?).await?;
+
+    let health = runtime::Health::new();
+    let link = bus.clone();
+    health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+
+    let index = IndexWriter::start(Arc::clone(&store));
+    let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index));
+    let packers = Arc::<Packers>::default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let service = Arc::new(Service {
+        // Sequencers only order and hand over: a quarter of the cores is plenty.
+        registry: Registry::new(Arc::clone(&truth), Arc::clone(&packers), cores / 4),
+        truth,
+        packers,
+        budget: Budget::new(config.memory_bytes_max),
+        receipt_key,
+        issuer: config.receipt_issuer.clone(),
+        env: config.env,
+        rates: config.operator_records_per_s_max.map(Rates::new),
+    });
+    metrics::watch(&service);
+
+    let routes = Arc::clone(&service);
+    let serve = runtime::ServeConfig { listen: config.listen, workers: 0 };
+    let keys = Arc::clone(&auth);
+    health.check("token-keys", move || keys.ready());
+    let server = runtime::serve::start(
+        &serve,
+        runtime::Service {
+            configure: Arc::new(move |config| http::configure(config, Arc::clone(&routes))),
+            health,
+            auth: Some(auth),
+            openapi: http::openapi::document(),
+        },
+    );
+    let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
+    let swept = Arc::clone(&service);
+    let sweeper = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            swept.registry.sweep();
+        }
+    });
+    Ok(Running { server, service, sweeper })
+}
+
+/// Connects to the broker and makes sure of its streams. `new`: this process knows of nothing that was accepted.
+async fn connect(config: &Config, new: bool) -> Result<Bus, StartError> {
+    let began = Instant::now();
+    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
+    loop {
+        let to = BusConfig {
+            url: config.nats_url.clone(),
+            monitor_url: config.nats_monitor_url.clone(),
+            name: "ingest".to_owned(),
+        };
+        let (error, passing) = match Bus::connect(to).await {
+            Ok(bus) => match bus.declare(StreamBytes::default(), lost).await {
+                Ok(()) => return Ok(bus),
+                Err(error @ bus::DeclareError::Away(_)) => (StartError::Declare(error), true),
+                Err(error) => (StartError::Declare(error), false),
+            },
+            Err(error) => {
+                let passing = error.is_passing();
+                (StartError::Connect(error), passing)
+            }
+        };
+        if !passing || began.elapsed() > BROKER_TIMEOUT {
+            return Err(error);
+        }
+        tokio::time::sleep(BROKER_PAUSE).await;
+    }
+}

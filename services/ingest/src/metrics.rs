@@ -1,12 +1,13 @@
 //! What ingest counts. Names begin with `dsom_ingest_`; the registry adds `_total` to counters.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
 use crate::actors::AppendError;
+use crate::http::Service;
 
 struct Instruments {
     records_accepted: Counter<u64>,
@@ -16,7 +17,6 @@ struct Instruments {
     reserialised: Counter<u64>,
     rewrite_attempts: Counter<u64>,
     index_rows_lost: Counter<u64>,
-    refused: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -37,7 +37,6 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
         ),
         rewrite_attempts: counter("dsom_ingest_rewrite_attempts", "Accepted records sent again with other values."),
         index_rows_lost: counter("dsom_ingest_index_rows_lost", "Index rows not written; they are learnt again."),
-        refused: counter("dsom_ingest_refused", "Requests refused, by code."),
     }
 });
 
@@ -74,7 +73,22 @@ pub(crate) fn index_rows_lost(frames: usize) {
     INSTRUMENTS.index_rows_lost.add(frames as u64, &[]);
 }
 
-/// A request was refused.
-pub fn refused(code: &'static str) {
-    INSTRUMENTS.refused.add(1, &[KeyValue::new("code", code)]);
+/// Shows how much a service holds.
+pub(crate) fn watch(service: &Arc<Service>) {
+    let meter = opentelemetry::global::meter("dsom_ingest");
+    let gauge = |name: &'static str, what: &'static str, read: fn(&Service) -> usize| {
+        // Weak: the meter outlives the service.
+        let service = Arc::downgrade(service);
+        meter
+            .u64_observable_gauge(name)
+            .with_description(what)
+            .with_callback(move |seen| {
+                if let Some(service) = service.upgrade() {
+                    seen.observe(read(&service) as u64, &[]);
+                }
+            })
+            .build();
+    };
+    gauge("dsom_ingest_batch_bytes", "Bytes of batches held in memory.", |service| service.budget.used_bytes());
+    gauge("dsom_ingest_sequencers", "Streams that are served.", |service| service.registry.len());
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::Seq;
 use contracts::frame::Frame;
+use contracts::{OperatorId, Seq, StreamNo};
 
 use crate::domain::{Difference, StreamKey};
 
@@ -59,12 +59,15 @@ pub trait Broker: Send + Sync + 'static {
     /// The last frame of a stream; `None` for a stream nothing was ever accepted on.
     async fn last(&self, key: StreamKey) -> Result<Option<Stored>, Unavailable>;
 
-    /// Appends a frame durably if the last one still is `fence` (0: there is none). Gives its place.
-    async fn append(&self, key: StreamKey, frame: Bytes, fence: u64) -> Result<u64, AppendError>;
+    /// Appends a frame, which begins at `first`, durably if the last one still is `fence` (0: there is none). Gives its place.
+    async fn append(&self, key: StreamKey, first: Seq, frame: Bytes, fence: u64) -> Result<u64, AppendError>;
 
     /// Accepted frames in order, without holes, that together hold all of `from..=to`, which MUST have been accepted. `hint` is
     /// a place on `TX` at or before the first of them, 0 if none is known.
     async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable>;
+
+    /// The streams of an operator on which something was accepted, ascending.
+    async fn streams(&self, operator: OperatorId) -> Result<Vec<StreamNo>, Unavailable>;
 
     /// Reports a rewrite attempt durably.
     async fn alert(&self, key: StreamKey, difference: Difference) -> Result<(), Unavailable>;

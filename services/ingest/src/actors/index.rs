@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::storage::{AcceptedFrame, Store};
 
@@ -16,37 +16,61 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The way to the index. Clones share it.
 #[derive(Clone)]
 pub struct IndexWriter {
-    rows: mpsc::Sender<AcceptedFrame>,
+    orders: mpsc::Sender<Order>,
+}
+
+enum Order {
+    Remember(AcceptedFrame),
+    /// Answer when all before it is written.
+    Flush(oneshot::Sender<()>),
 }
 
 impl IndexWriter {
-    /// Starts the task that writes. It ends when the last clone is dropped and all rows are written.
-    pub fn start(store: Arc<dyn Store>) -> (Self, tokio::task::JoinHandle<()>) {
-        let (rows, mut waiting) = mpsc::channel(WAITING_MAX);
-        let task = tokio::spawn(async move {
+    /// Starts the task that writes. It ends when the last clone is dropped.
+    pub fn start(store: Arc<dyn Store>) -> Self {
+        let (orders, mut waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(async move {
             let mut group = Vec::new();
             while waiting.recv_many(&mut group, WAITING_MAX).await > 0 {
-                let frames = group.len();
-                if let Err(error) = store.remember(std::mem::take(&mut group)).await {
-                    crate::metrics::index_rows_lost(frames);
+                let (mut frames, mut flushes) = (Vec::with_capacity(group.len()), Vec::new());
+                for order in group.drain(..) {
+                    match order {
+                        Order::Remember(frame) => frames.push(frame),
+                        Order::Flush(done) => flushes.push(done),
+                    }
+                }
+                let count = frames.len();
+                if let Err(error) = store.remember(frames).await {
+                    crate::metrics::index_rows_lost(count);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        frames,
-                        "could not write {frames} index rows"
+                        count,
+                        "could not write {count} index rows"
                     );
                 }
-                if !waiting.is_closed() {
+                if flushes.is_empty() {
                     tokio::time::sleep(PAUSE).await;
                 }
+                // Who asked may be gone.
+                flushes.into_iter().for_each(|done| done.send(()).unwrap_or_default());
             }
         });
-        (Self { rows }, task)
+        Self { orders }
     }
 
     /// Hands over a row; drops it when too many wait.
     pub fn remember(&self, frame: AcceptedFrame) {
-        if self.rows.try_send(frame).is_err() {
+        if self.orders.try_send(Order::Remember(frame)).is_err() {
             crate::metrics::index_rows_lost(1);
+        }
+    }
+
+    /// Waits until all rows handed over are written, or have failed to be.
+    pub async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.orders.send(Order::Flush(done)).await.is_ok() {
+            // The task may have ended: then nothing waits.
+            flushed.await.ok();
         }
     }
 }

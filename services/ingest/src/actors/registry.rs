@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use actix::ArbiterHandle;
 use actix::prelude::*;
 
 use super::packing::Packers;
@@ -23,7 +24,8 @@ pub struct Overloaded;
 
 /// All sequencers of this process.
 pub struct Registry {
-    arbiters: Vec<Arbiter>,
+    threads: Vec<ArbiterHandle>,
+    arbiters: Mutex<Vec<Arbiter>>,
     truth: Arc<Truth>,
     packers: Arc<Packers>,
     serving: Mutex<HashMap<StreamKey, Serving>>,
@@ -37,8 +39,9 @@ struct Serving {
 impl Registry {
     /// A registry that starts its sequencers on threads of their own. MUST be called inside an actix system.
     pub fn new(truth: Arc<Truth>, packers: Arc<Packers>, threads: usize) -> Self {
-        let arbiters = (0..threads.max(1)).map(|_| Arbiter::new()).collect();
-        Self { arbiters, truth, packers, serving: Mutex::default() }
+        let arbiters: Vec<Arbiter> = (0..threads.max(1)).map(|_| Arbiter::new()).collect();
+        let threads = arbiters.iter().map(Arbiter::handle).collect();
+        Self { threads, arbiters: Mutex::new(arbiters), truth, packers, serving: Mutex::default() }
     }
 
     /// Gives a message to a stream's sequencer, without waiting.
@@ -72,9 +75,9 @@ impl Registry {
         }
         let (truth, packers) = (Arc::clone(&self.truth), Arc::clone(&self.packers));
         let place = usize::from(contracts::subjects::partition(key.operator)) + usize::from(key.stream.0);
-        let arbiter = self.arbiters.get(place % self.arbiters.len()).ok_or(Overloaded)?;
+        let thread = self.threads.get(place % self.threads.len()).ok_or(Overloaded)?;
         let start = move |_: &mut Context<Sequencer>| Sequencer::new(key, truth, packers);
-        let addr = Supervisor::start_in_arbiter(&arbiter.handle(), start);
+        let addr = Supervisor::start_in_arbiter(thread, start);
         serving.insert(key, Serving { addr: addr.clone(), used_at: now });
         Ok(addr)
     }
@@ -97,11 +100,15 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Ends the threads and with them all sequencers. What is in flight has an unknown outcome, so HTTP is stopped first.
+    /// Ends the threads and with them all sequencers; blocks until they have. What is in flight has an unknown outcome, so HTTP is
+    /// stopped first.
     pub fn stop(&self) {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        for arbiter in &self.arbiters {
+        for arbiter in std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner)) {
             arbiter.stop();
+            if arbiter.join().is_err() {
+                tracing::error!("a thread of sequencers ended with a panic");
+            }
         }
     }
 }

@@ -180,7 +180,8 @@ impl Sequencer {
                     return (Err(AppendError::Refused(Unavailable::Damaged)), Vec::new());
                 }
             };
-            (broker.append(key, bytes, fence).await, metas)
+            let first_seq = metas.first().map_or(Seq::FIRST, |meta| meta.first_seq);
+            (broker.append(key, first_seq, bytes, fence).await, metas)
         };
         let landed = publish.instrument(span).into_actor(self).map(move |(outcome, metas), actor, ctx| {
             actor.flying = 0;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use contracts::frame::Frame;
-use contracts::{Seq, StreamNo};
+use contracts::{OperatorId, Seq, StreamNo};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -59,7 +59,7 @@ impl Broker for Fake {
         Ok(frames.last().map(|frame| Stored { tx_seq: frames.len() as u64, frame: frame.clone() }))
     }
 
-    async fn append(&self, key: StreamKey, bytes: Bytes, fence: u64) -> Result<u64, AppendError> {
+    async fn append(&self, key: StreamKey, _: Seq, bytes: Bytes, fence: u64) -> Result<u64, AppendError> {
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
         if *self.away.lock().unwrap() {
@@ -90,6 +90,10 @@ impl Broker for Fake {
         Ok(wanted.map(|frame| Stored { tx_seq: 0, frame: frame.clone() }).collect())
     }
 
+    async fn streams(&self, _: OperatorId) -> Result<Vec<StreamNo>, Unavailable> {
+        Ok(vec![StreamNo(0)])
+    }
+
     async fn alert(&self, _: StreamKey, difference: Difference) -> Result<(), Unavailable> {
         if *self.alerts_away.lock().unwrap() {
             return Err(Unavailable::Broker);
@@ -111,6 +115,9 @@ impl Store for Forgetful {
     async fn batch_holding(&self, _: StreamKey, _: Seq) -> Result<Option<KnownBatch>, StoreError> {
         Ok(None)
     }
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
     async fn last_batch(&self, _: StreamKey) -> Result<Option<KnownBatch>, StoreError> {
         Ok(*self.0.lock().unwrap())
     }
@@ -130,7 +137,7 @@ impl World {
 
     /// Another process over the same broker.
     fn over(fake: Arc<Fake>, store: Arc<Forgetful>) -> Self {
-        let (index, _) = IndexWriter::start(store.clone());
+        let index = IndexWriter::start(store.clone());
         let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index));
         let registry = Registry::new(truth, Arc::default(), 1);
         let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().unwrap();

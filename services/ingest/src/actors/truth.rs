@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use contracts::frame::{BatchMeta, Unpacker};
-use contracts::{Seq, UnixMillis};
+use contracts::{OperatorId, Seq, UnixMillis};
+use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::broker::{Broker, Stored, Unavailable};
 use super::index::IndexWriter;
 use crate::domain::difference::{Comparison, Verdict};
-use crate::domain::{Batch, StreamKey};
+use crate::domain::{Batch, StreamHead, StreamKey};
 use crate::storage::{AcceptedFrame, Store};
 
 /// Comparisons at a time in this process: each may hold the frames of 10,000 records and unpack them.
 const CHECKS_AT_ONCE_MAX: usize = 4;
+/// Last frames read at a time to list an operator's streams: each may be 8 MiB.
+const HEADS_AT_ONCE_MAX: usize = 4;
 
 /// The ways to what was accepted.
 pub struct Truth {
@@ -61,6 +64,21 @@ impl Truth {
             return Err(Unavailable::Lost);
         }
         Ok(last)
+    }
+
+    /// How far each stream of an operator has come, ascending, whichever replica took its records.
+    ///
+    /// # Errors
+    /// [`Unavailable`]
+    pub async fn heads(&self, operator: OperatorId) -> Result<Vec<StreamHead>, Unavailable> {
+        let streams = self.broker.streams(operator).await?;
+        let head = |stream| async move {
+            let last = self.broker.last(StreamKey { operator, stream }).await?;
+            let last = last.and_then(|stored| stored.frame.batches().last().copied());
+            Ok(last.map(|batch| StreamHead { stream, last: batch.last_seq(), accepted_at: batch.accepted_at }))
+        };
+        let heads = futures::stream::iter(streams).map(head).buffered(HEADS_AT_ONCE_MAX);
+        heads.try_filter_map(|head| std::future::ready(Ok(head))).try_collect().await
     }
 
     /// The accepted batch that holds `seq`, which MUST have been accepted.

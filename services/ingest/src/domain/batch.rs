@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use contracts::frame::{BadFrame, Packer, Part};
-use contracts::{Hash, OperatorId, Seq, StreamNo};
+use contracts::{Hash, OperatorId, Seq, StreamNo, UnixMillis};
 
 /// One stream of one operator: what a `Sequencer` serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +11,17 @@ pub struct StreamKey {
     pub operator: OperatorId,
     /// Which.
     pub stream: StreamNo,
+}
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamHead {
+    /// Which.
+    pub stream: StreamNo,
+    /// The last accepted seq.
+    pub last: u64,
+    /// When it was accepted.
+    pub accepted_at: UnixMillis,
 }
 
 /// Records with consecutive seqs, each valid; the bytes are those the operator sent, unpacked.

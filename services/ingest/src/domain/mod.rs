@@ -6,6 +6,6 @@ pub mod difference;
 pub mod line;
 pub mod rate;
 
-pub use batch::{Batch, StreamKey};
+pub use batch::{Batch, StreamHead, StreamKey};
 pub use budget::{Budget, Lease};
 pub use difference::{Difference, Verdict};

@@ -36,11 +36,13 @@ async fn rows_are_found_by_any_seq_they_hold(store: &dyn Store) {
     let key = key(1, 0);
     assert_eq!(store.last_batch(key).await.expect("reads"), None);
     assert_eq!(store.batch_holding(key, seq(1)).await.expect("reads"), None);
+    assert!(store.is_empty().await.expect("reads"));
     // Two frames side by side, a hole (another replica's frames), then two more with a hole between.
     let metas = [meta(1, 3), meta(4, 1), meta(5, 1), meta(9, 2), meta(300, 10_000)];
     let frames = [(10, &metas[..2]), (11, &metas[2..3]), (14, &metas[3..4]), (15, &metas[4..])];
     let places = [10, 10, 11, 14, 15];
     store.remember(frames.map(|(tx_seq, metas)| frame(key, tx_seq, metas)).to_vec()).await.expect("remembers");
+    assert!(!store.is_empty().await.expect("reads"));
     let expected = [
         (1, Some(0)),
         (3, Some(0)),

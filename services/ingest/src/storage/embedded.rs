@@ -69,6 +69,11 @@ impl Store for EmbeddedStore {
             .find(|batch| (batch.meta.first_seq..).contains(&seq) && seq.get() <= batch.meta.last_seq()))
     }
 
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        let batches = self.batches.clone();
+        self.engine.read(move || Ok(batches.is_empty()?)).await.map_err(StoreError)
+    }
+
     async fn last_batch(&self, key: StreamKey) -> Result<Option<KnownBatch>, StoreError> {
         Ok(self.last_up_to(key, Seq::MAX).await?.pop())
     }

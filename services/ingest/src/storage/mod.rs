@@ -61,6 +61,9 @@ pub trait Store: Send + Sync + 'static {
     /// The batch that holds `seq`, if its row is there. MUST NOT give a batch that does not hold it.
     async fn batch_holding(&self, key: StreamKey, seq: Seq) -> Result<Option<KnownBatch>, StoreError>;
 
+    /// Whether there is no row at all: nothing was ever accepted as far as this process knows.
+    async fn is_empty(&self) -> Result<bool, StoreError>;
+
     /// The last batch of the row with the largest first seq of a stream.
     async fn last_batch(&self, key: StreamKey) -> Result<Option<KnownBatch>, StoreError>;
 }

@@ -1,0 +1,58 @@
+//! What an ingest process is told at its start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use contracts::receipt::Env;
+use serde::Deserialize;
+
+/// From the file `$DSOM_CONFIG` names and the environment: `DSOM_INGEST_LISTEN` and so on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `nats://host:port`, several separated by commas.
+    pub nats_url: String,
+    /// Base address of the monitoring port of every server of `nats_url`, separated by commas.
+    pub nats_monitor_url: String,
+    /// Where the index of accepted batches lies; a directory of this process alone.
+    pub data_dir: PathBuf,
+    /// The JWK Set that access tokens verify with: a file or an `http(s)` URL.
+    pub jwks: String,
+    /// `iss` of access tokens.
+    pub token_issuer: String,
+    /// `aud` of access tokens.
+    pub token_audience: String,
+    /// The Ed25519 key that signs receipts: a PKCS#8 PEM file.
+    pub receipt_key: PathBuf,
+    /// `iss` of receipts.
+    pub receipt_issuer: String,
+    /// Which world this is.
+    #[serde(default = "Config::test")]
+    pub env: Env,
+    /// Bytes of batches held in memory at a time; more are answered 503.
+    #[serde(default = "Config::memory_bytes_max")]
+    pub memory_bytes_max: usize,
+    /// Records a second that one operator may send to this process; no limit when absent.
+    pub operator_records_per_s_max: Option<u32>,
+}
+
+impl Config {
+    /// Whose access tokens are taken.
+    pub(crate) fn auth(&self) -> runtime::AuthConfig {
+        runtime::AuthConfig {
+            jwks: self.jwks.clone(),
+            token_issuer: self.token_issuer.clone(),
+            token_audience: self.token_audience.clone(),
+        }
+    }
+
+    fn test() -> Env {
+        Env::Test
+    }
+
+    fn memory_bytes_max() -> usize {
+        128 * 1024 * 1024
+    }
+}

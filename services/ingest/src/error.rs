@@ -1,0 +1,33 @@
+//! Why an ingest process can't start.
+
+use crate::http::receipt_keys::BadReceiptKey;
+use crate::storage::StoreError;
+
+/// Why an ingest process can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The key that signs receipts.
+    #[error("receipts cannot be signed")]
+    ReceiptKey(#[source] BadReceiptKey),
+    /// The index of accepted batches.
+    #[error("the index of accepted batches cannot be used")]
+    Store(#[source] StoreError),
+    /// The broker.
+    #[error("the broker cannot be used")]
+    Connect(#[source] bus::ConnectError),
+    /// Its streams.
+    #[error("the broker's streams cannot be used")]
+    Declare(#[source] bus::DeclareError),
+    /// What verifies access tokens.
+    #[error("access tokens cannot be verified")]
+    Auth(#[source] runtime::auth::KeysError),
+    /// The address.
+    #[error("cannot serve on {addr}")]
+    Serve {
+        /// Where.
+        addr: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}

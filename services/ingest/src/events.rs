@@ -1,0 +1,208 @@
+//! The bus as ingest uses it: frames go to `TX` under the fence, alerts to `ALERTS`, old frames are asked of chaining.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bus::{Bus, Headers, Link, PublishError, ReadError, StoredMessage};
+use bytes::Bytes;
+use contracts::ask::{FramesAnswer, FramesQuery};
+use contracts::events::{CE_FRAME, CE_REWRITE_ATTEMPT, CE_SPECVERSION, REWRITE_ATTEMPT, RewriteAttempt};
+use contracts::frame::Frame;
+use contracts::{Seq, subjects};
+
+use crate::actors::{AppendError, Broker, Stored, Unavailable, now};
+use crate::domain::{Difference, StreamKey};
+
+/// How long chaining may take to answer one question of 1 MiB.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Frames are sealed and trimmed while they are looked up: how often to begin again.
+const LOOKUPS_MAX: u32 = 4;
+/// Pause between two lookups.
+const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
+
+/// JetStream and chaining, behind one bus.
+pub struct JetStream {
+    bus: Bus,
+}
+
+impl JetStream {
+    /// Over a connection whose streams are declared.
+    pub fn new(bus: Bus) -> Self {
+        Self { bus }
+    }
+
+    /// Reads while connected; a lost connection ends it at once instead of after the client's time limit.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, Unavailable> {
+        let mut link = self.bus.link();
+        let Link::Up(connection) = *link.borrow_and_update() else { return Err(Unavailable::Broker) };
+        tokio::select! {
+            read = read => read.map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not read from the broker");
+                Unavailable::Broker
+            }),
+            _ = link.wait_for(|now| *now != Link::Up(connection)) => Err(Unavailable::Broker),
+        }
+    }
+
+    /// Adds sealed frames from `next` on. Says whether chaining answered.
+    async fn sealed(
+        &self,
+        key: StreamKey,
+        mut next: u64,
+        to: u64,
+        found: &mut Vec<Stored>,
+    ) -> Result<bool, Unavailable> {
+        while let Some(from) = Seq::new(next).filter(|from| from.get() <= to) {
+            let Some(to) = Seq::new(to) else { return Err(Unavailable::Damaged) };
+            let query = FramesQuery { operator: key.operator, stream: key.stream, from, to };
+            let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
+            let answer = match self.bus.ask(subjects::ASK_FRAMES, question.into(), ASK_TIMEOUT).await {
+                Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::warn!(error, "could not look up sealed frames");
+                    return Ok(false);
+                }
+            };
+            for bytes in &answer.frames {
+                let stored = Stored { tx_seq: 0, frame: decode(key, bytes)? };
+                if stored.frame.first_seq().get() > next || stored.frame.last_seq() < next {
+                    return Err(Unavailable::Damaged);
+                }
+                next = stored.frame.last_seq() + 1;
+                found.push(stored);
+            }
+            if answer.frames.is_empty() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds frames that rest on `TX` from `next` on, as far as they follow one another.
+    async fn unsealed(
+        &self,
+        key: StreamKey,
+        mut next: u64,
+        to: u64,
+        hint: u64,
+        found: &mut Vec<Stored>,
+    ) -> Result<(), Unavailable> {
+        let subject = subjects::tx(key.operator, key.stream);
+        let mut place = hint;
+        while next <= to {
+            let message = self.read(self.bus.next_of(subjects::TX, &subject, place)).await?;
+            let Some(stored) = message.map(|message| stored(key, &message)).transpose()? else { break };
+            place = stored.tx_seq + 1;
+            if stored.frame.first_seq().get() > next {
+                break;
+            }
+            if stored.frame.last_seq() >= next {
+                next = stored.frame.last_seq() + 1;
+                found.push(stored);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Broker for JetStream {
+    async fn last(&self, key: StreamKey) -> Result<Option<Stored>, Unavailable> {
+        let subject = subjects::tx(key.operator, key.stream);
+        let message = self.read(self.bus.last_of(subjects::TX, &subject)).await?;
+        message.map(|message| stored(key, &message)).transpose()
+    }
+
+    async fn append(&self, key: StreamKey, first: Seq, frame: Bytes, fence: u64) -> Result<u64, AppendError> {
+        let subject = subjects::tx(key.operator, key.stream);
+        // No message id: the fence alone makes a repeat harmless, and ids of every frame would fill the server's memory.
+        let mut headers = Headers::new();
+        headers.insert("ce-specversion", CE_SPECVERSION);
+        headers.insert("ce-type", CE_FRAME);
+        headers.insert("ce-id", &format!("{}.{}.{first}", key.operator, key.stream));
+        let published = self.bus.publish_fenced(&subject, headers, fence, frame).await;
+        published.map(|ack| ack.stream_seq).map_err(|error| match error {
+            PublishError::Fence { .. } => AppendError::Fence,
+            PublishError::Unknown(why) => {
+                tracing::warn!(why, "the outcome of a publish is unknown");
+                AppendError::Unknown
+            }
+            error => AppendError::Refused(refused(&error)),
+        })
+    }
+
+    async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable> {
+        let mut chaining_answers = true;
+        for lookup in 0..LOOKUPS_MAX {
+            let mut found: Vec<Stored> = Vec::new();
+            let next = |found: &[Stored]| found.last().map_or(from.get(), |stored| stored.frame.last_seq() + 1);
+            chaining_answers = self.sealed(key, from.get(), to, &mut found).await?;
+            let hint = if lookup == 0 { hint } else { 0 };
+            self.unsealed(key, next(&found), to, hint, &mut found).await?;
+            if next(&found) > to {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOKUP_PAUSE).await;
+        }
+        Err(if chaining_answers { Unavailable::Lost } else { Unavailable::Chaining })
+    }
+
+    async fn streams(&self, operator: contracts::OperatorId) -> Result<Vec<contracts::StreamNo>, Unavailable> {
+        let filter = subjects::tx_of_operator(operator);
+        let subjects = self.read(self.bus.subjects(subjects::TX, &filter)).await?;
+        let mut streams: Vec<contracts::StreamNo> =
+            subjects.iter().filter_map(|subject| subject.rsplit('.').next()?.parse().ok()).collect();
+        streams.sort_unstable();
+        Ok(streams)
+    }
+
+    async fn alert(&self, key: StreamKey, difference: Difference) -> Result<(), Unavailable> {
+        let Difference { seq, accepted, sent, records } = difference;
+        let event = RewriteAttempt {
+            operator: key.operator,
+            stream: key.stream,
+            seq: Seq::new(seq).ok_or(Unavailable::Damaged)?,
+            accepted_leaf: accepted,
+            sent_leaf: sent,
+            differing: records,
+            at: now(),
+        };
+        let payload = serde_json::to_vec(&event).map_err(|_| Unavailable::Damaged)?;
+        // Every attempt is an event of its own.
+        let headers = Headers::event(CE_REWRITE_ATTEMPT, &uuid::Uuid::new_v4().to_string());
+        let subject = subjects::alert(REWRITE_ATTEMPT, key.operator);
+        let published = self.bus.publish(&subject, headers, payload.into()).await;
+        published.map(drop).map_err(|error| refused(&error))
+    }
+}
+
+fn refused(error: &PublishError) -> Unavailable {
+    tracing::warn!(error = error as &dyn std::error::Error, "the broker did not take a message");
+    match error {
+        PublishError::Full(_) => Unavailable::Full,
+        _ => Unavailable::Broker,
+    }
+}
+
+fn stored(key: StreamKey, message: &StoredMessage) -> Result<Stored, Unavailable> {
+    Ok(Stored { tx_seq: message.seq, frame: decode(key, &message.payload)? })
+}
+
+fn decode(key: StreamKey, bytes: &Bytes) -> Result<Frame, Unavailable> {
+    let frame = Frame::decode(bytes).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, stream = %key.stream, "an accepted frame is damaged");
+        Unavailable::Damaged
+    })?;
+    match (frame.operator, frame.stream) == (key.operator, key.stream) {
+        true => Ok(frame),
+        false => {
+            tracing::error!(stream = %key.stream, "an accepted frame lies on the subject of another stream");
+            Err(Unavailable::Damaged)
+        }
+    }
+}

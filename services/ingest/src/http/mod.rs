@@ -1,0 +1,117 @@
+//! The routes of ingest: decode, one message to an actor, encode.
+
+pub mod batches;
+pub mod body;
+pub mod openapi;
+mod prepare;
+pub mod receipt_keys;
+pub mod receipts;
+mod refusal;
+pub mod streams;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use contracts::OperatorId;
+use contracts::batch::BATCH_RECORDS_MAX;
+use contracts::frame::BatchMeta;
+use contracts::problems::Code;
+use contracts::receipt::{Claims, Env};
+use runtime::{ApiError, Caller};
+
+use crate::actors::{Packers, Registry, Truth, now};
+use crate::domain::rate::Bucket;
+use crate::domain::{Budget, StreamKey};
+use receipt_keys::ReceiptKey;
+
+/// Scope that lets an operator send records.
+pub const RECORDS_WRITE: &str = "records:write";
+/// Scope that lets an operator read what it sent.
+pub const RECORDS_READ: &str = "records:read";
+
+/// What the routes work with.
+pub struct Service {
+    /// The sequencers.
+    pub registry: Registry,
+    /// What was accepted.
+    pub truth: Arc<Truth>,
+    /// For large batches.
+    pub packers: Arc<Packers>,
+    /// The memory that batches may take.
+    pub budget: Arc<Budget>,
+    /// Signs receipts.
+    pub receipt_key: ReceiptKey,
+    /// `iss` of receipts.
+    pub issuer: String,
+    /// Which world this is.
+    pub env: Env,
+    /// How fast each operator may send, if that is limited.
+    pub rates: Option<Rates>,
+}
+
+/// A rate for each operator. As many buckets as operators with a valid token.
+pub struct Rates {
+    records_per_s: u32,
+    buckets: Mutex<HashMap<OperatorId, Bucket>>,
+}
+
+impl Rates {
+    /// So many records a second for each operator.
+    pub fn new(records_per_s: u32) -> Self {
+        Self { records_per_s, buckets: Mutex::default() }
+    }
+}
+
+impl Service {
+    /// Lets records in at the operator's rate.
+    fn admit(&self, operator: OperatorId, records: u32) -> Result<(), ApiError> {
+        let Some(rates) = &self.rates else { return Ok(()) };
+        let now_ms = now().0;
+        let mut buckets = rates.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = || Bucket::new(rates.records_per_s, BATCH_RECORDS_MAX as u32, now_ms);
+        let taken = buckets.entry(operator).or_insert_with(full).take(records, now_ms);
+        taken.map_err(|wait_s| {
+            let detail = format!("more than {} records a second; wait {wait_s} s", rates.records_per_s);
+            ApiError::new(Code::TooManyRequests, detail).retry_after(u32::try_from(wait_s).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// Signs what was accepted.
+    fn receipt(
+        &self,
+        mut answer: HttpResponseBuilder,
+        key: StreamKey,
+        meta: BatchMeta,
+    ) -> Result<HttpResponse, ApiError> {
+        let last_seq = meta.last_seq().try_into();
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            operator: key.operator,
+            stream: key.stream,
+            first_seq: meta.first_seq,
+            last_seq: last_seq.map_err(|error| ApiError::internal(&error))?,
+            count: u64::from(meta.count),
+            root: meta.root,
+            accepted_at: meta.accepted_at.to_string(),
+            env: self.env,
+        };
+        let receipt = self.receipt_key.receipt(&claims).map_err(|error| ApiError::internal(&error))?;
+        Ok(answer.content_type("application/json").body(receipt))
+    }
+}
+
+/// Adds the routes.
+pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
+    routes
+        .app_data(web::Data::new(service))
+        .route("/v1/streams/{stream}/batches", web::post().to(batches::post))
+        .route("/v1/streams", web::get().to(streams::get))
+        .route("/v1/receipts", web::get().to(receipts::get))
+        .route("/v1/receipt-keys", web::get().to(receipt_keys::get));
+}
+
+/// Who may send may also see how far it has come and fetch its receipts.
+fn may_read(caller: &Caller) -> Result<(), ApiError> {
+    if caller.has(RECORDS_WRITE) { Ok(()) } else { caller.require(RECORDS_READ) }
+}

@@ -1,0 +1,210 @@
+//! The OpenAPI document, derived from the routes; every refusal of the catalogue that a route can give is listed with it.
+
+use contracts::problems::Code;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{OpenApi, ToSchema};
+
+/// What every route with a token can answer.
+const ALWAYS: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::Unavailable, Code::Internal];
+/// What a batch can be refused for.
+const BATCH: &[Code] = &[
+    Code::BadBody,
+    Code::BadRequest,
+    Code::RequestTimeout,
+    Code::Reserialised,
+    Code::RewriteAttempt,
+    Code::Gap,
+    Code::TooBig,
+    Code::UnsupportedMediaType,
+    Code::InvalidRecords,
+    Code::NotConsecutive,
+    Code::RootMismatch,
+    Code::EmptyBatch,
+    Code::TooManyRecords,
+    Code::TooManyRequests,
+];
+/// The refusals of each route.
+const REFUSALS: &[(&str, &str, &[&[Code]])] = &[
+    ("/v1/streams/{stream}/batches", "post", &[ALWAYS, BATCH]),
+    ("/v1/streams", "get", &[ALWAYS]),
+    ("/v1/receipts", "get", &[ALWAYS, &[Code::BadRequest, Code::NotFound]]),
+    ("/v1/receipt-keys", "get", &[&[Code::Internal]]),
+];
+
+/// The signed promise for a batch.
+#[derive(ToSchema)]
+#[schema(as = Receipt)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to the type that is sent")]
+pub struct ReceiptDoc {
+    /// The claims as a compact JWS: EdDSA, `typ` `dsom-receipt+jwt`, `kid` names a key of `/v1/receipt-keys`.
+    receipt: String,
+    /// The same claims in the open.
+    claims: ClaimsDoc,
+}
+
+/// What a receipt promises.
+#[derive(ToSchema)]
+#[schema(as = Claims)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to the type that is sent")]
+pub struct ClaimsDoc {
+    /// Who promises.
+    iss: String,
+    /// Whose batch.
+    #[schema(format = Uuid)]
+    operator: String,
+    /// In which stream, 0 to 255.
+    stream: u8,
+    /// Seq of its first record.
+    first_seq: u64,
+    /// Seq of its last record.
+    last_seq: u64,
+    /// Number of records.
+    count: u64,
+    /// RFC 6962 root over its records in order: base64 of 32 bytes.
+    root: String,
+    /// When the last of it was accepted: RFC 3339 UTC with milliseconds.
+    #[schema(format = DateTime)]
+    accepted_at: String,
+    /// `live`, or `test` in the sandbox.
+    env: String,
+}
+
+/// A record, or an array of 1 to 10,000 records with consecutive seqs. Each one's own bytes are the evidence.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Records {
+    /// One record.
+    One(Map<String, Value>),
+    /// Several.
+    Several(Vec<Map<String, Value>>),
+}
+
+/// A refusal (RFC 9457).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
+pub struct Problem {
+    /// `/problems/<code>`, a page that says what it means and who puts it right.
+    r#type: String,
+    /// One line.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong this time.
+    detail: String,
+    /// Stable code.
+    code: String,
+    /// What may be done with the same request: `same-bytes`, `fix` or `never`.
+    retry: String,
+    /// The id of this request, also in the header `X-Request-Id`.
+    request_id: String,
+}
+
+/// The routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "DSOM ingest",
+        description = "Operators send records and get signed receipts. A receipt is the regulator's promise.",
+        license(name = "Apache-2.0")
+    ),
+    paths(super::batches::post, super::streams::get, super::receipts::get, super::receipt_keys::get),
+    components(schemas(Problem))
+)]
+struct Routes;
+
+/// The document, pretty-printed.
+pub fn document() -> String {
+    let mut routes = Routes::openapi();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    routes.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let mut document = json!(routes);
+    for (path, method, refusals) in REFUSALS {
+        let answers = document.pointer_mut(&format!("/paths/{}/{method}/responses", path.replace('/', "~1")));
+        if let Some(Value::Object(answers)) = answers {
+            refusals.iter().copied().flatten().for_each(|code| list(answers, *code));
+        }
+    }
+    format!("{document:#}\n")
+}
+
+/// Adds a code to the answer of its status.
+fn list(answers: &mut Map<String, Value>, code: Code) {
+    let problem = code.problem();
+    let answer = answers.entry(problem.status.to_string()).or_insert_with(|| {
+        json!({"description": "", "content": {"application/problem+json": {
+            "schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}
+        }}})
+    });
+    let so_far = answer.get("description").and_then(Value::as_str).unwrap_or_default();
+    let joint = if so_far.is_empty() { "" } else { "; " };
+    let description = format!("{so_far}{joint}`{}`: {}", code.as_str(), problem.title);
+    let example = json!({"summary": problem.title, "value": {
+        "type": format!("/problems/{}", code.as_str()), "title": problem.title, "status": problem.status,
+        "detail": problem.example, "code": code.as_str(), "retry": problem.retry, "request_id": "4f1c09ab-1",
+    }});
+    if let Some(Value::Object(examples)) = answer.pointer_mut("/content/application~1problem+json/examples") {
+        examples.insert(code.as_str().to_owned(), example);
+    }
+    if let Value::Object(answer) = answer {
+        answer.insert("description".to_owned(), description.into());
+        if matches!(problem.status, 429 | 503) {
+            let after =
+                json!({"schema": {"type": "integer"}, "description": "Seconds to wait before the same request"});
+            answer.insert("headers".to_owned(), json!({"Retry-After": after}));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn parsed() -> Value {
+        serde_json::from_str(&document()).expect("JSON")
+    }
+
+    #[test]
+    fn the_document_in_git_is_this_one() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi/ingest.json");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("makes the folder");
+            std::fs::write(&path, document()).expect("writes");
+        }
+        let in_git = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(in_git == document(), "run the tests with UPDATE=1 and look at the difference");
+    }
+
+    #[test]
+    fn every_code_that_ingest_can_give_is_listed_and_exampled() {
+        let document = parsed();
+        let mut listed = BTreeSet::new();
+        for (path, method, _) in REFUSALS {
+            let operation = &document["paths"][path][method];
+            assert!(operation.is_object(), "{method} {path} is a route");
+            for answer in operation["responses"].as_object().expect("answers").values() {
+                if let Some(examples) = answer["content"]["application/problem+json"]["examples"].as_object() {
+                    listed.extend(examples.keys().cloned());
+                }
+            }
+        }
+        let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+        // A method a route does not know belongs to none of its operations.
+        let elsewhere: BTreeSet<String> = ["method-not-allowed".to_owned()].into();
+        assert_eq!(all.difference(&listed).cloned().collect::<BTreeSet<_>>(), elsewhere);
+    }
+
+    #[test]
+    fn the_schema_of_a_receipt_names_what_is_sent() {
+        let claims = json!({
+            "iss": "", "operator": "13013f29-b9df-4b82-ad28-e51596b7e0b4", "stream": 0, "first_seq": 1, "last_seq": 1,
+            "count": 1, "root": contracts::Hash::ZERO, "accepted_at": "", "env": "test",
+        });
+        let sent: contracts::receipt::Claims = serde_json::from_value(claims).expect("claims");
+        let names = |value: &Value| value.as_object().map(|o| o.keys().cloned().collect::<BTreeSet<_>>());
+        let document = parsed();
+        let schema = &document["components"]["schemas"]["Claims"];
+        assert_eq!(names(&schema["properties"]), names(&json!(sent)));
+    }
+}

@@ -1,0 +1,89 @@
+//! From a body as sent to a checked batch: unpack, find and judge the records, hash, pack. On a thread that may be held up when
+//! there is much to do.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use contracts::UnixMillis;
+use contracts::batch::{self, BatchError, Media};
+use contracts::frame::{BadFrame, Part};
+
+use super::body::{self, BadBody, Coding};
+use crate::actors::Packers;
+use crate::domain::{Batch, Lease};
+
+/// Bytes prepared on an HTTP worker's own thread; more takes longer than 1 ms (about 1.7 µs a record of 270 bytes).
+const PREPARE_HERE_BYTES_MAX: usize = 128 * 1024;
+/// How many times larger a packed body is taken to be, to choose the thread: five times is usual, a bomb may have a thousand.
+const PACKED_FACTOR: usize = 32;
+/// Batches from this size on are packed by whoever prepares them; smaller ones pack better together.
+const PACK_ALONE_BYTES_MIN: usize = 64 * 1024;
+
+/// A body as sent, and what is said of it.
+pub struct Sent {
+    /// The body.
+    pub body: Bytes,
+    /// How it is packed.
+    pub coding: Coding,
+    /// How it holds records.
+    pub media: Media,
+    /// The server's time.
+    pub now: UnixMillis,
+    /// The memory it holds.
+    pub lease: Lease,
+}
+
+/// A batch that can be appended.
+pub struct Prepared {
+    /// The batch.
+    pub batch: Arc<Batch>,
+    /// The batch packed, if it is large.
+    pub part: Option<Part>,
+    /// The memory it holds.
+    pub lease: Lease,
+}
+
+/// Why a body makes no batch.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The body.
+    #[error("{0}")]
+    Body(#[source] BadBody),
+    /// What is in it.
+    #[error("{0}")]
+    Batch(#[source] BatchError),
+    /// It could not be packed: a fault of ours.
+    #[error("a checked batch could not be packed")]
+    Packing(#[source] BadFrame),
+    /// The thread is gone: the process is ending.
+    #[error("the preparing thread is gone")]
+    Gone,
+}
+
+/// Prepares a batch.
+///
+/// # Errors
+/// [`Unfit`]
+pub async fn prepare(sent: Sent, packers: &Arc<Packers>) -> Result<Prepared, Unfit> {
+    let factor = if sent.coding == Coding::Identity { 1 } else { PACKED_FACTOR };
+    if sent.body.len() * factor <= PREPARE_HERE_BYTES_MAX {
+        return prepare_here(sent, packers);
+    }
+    let packers = Arc::clone(packers);
+    let prepared = tokio::task::spawn_blocking(move || prepare_here(sent, &packers)).await;
+    prepared.unwrap_or(Err(Unfit::Gone))
+}
+
+fn prepare_here(sent: Sent, packers: &Packers) -> Result<Prepared, Unfit> {
+    let Sent { body, coding, media, now, mut lease } = sent;
+    let body = body::unpack(body, coding, &mut lease).map_err(Unfit::Body)?;
+    let checked = batch::check(&body, media, now).map_err(Unfit::Batch)?;
+    let batch = Batch::new(checked.first_seq, body, checked.starts, checked.lengths);
+    let alone = batch.memory_bytes() >= PACK_ALONE_BYTES_MIN;
+    let part = alone.then(|| packers.with(|packer| batch.pack(packer))).transpose().map_err(Unfit::Packing)?;
+    let packed_bytes = part.as_ref().map_or(0, Part::packed_len);
+    if !lease.resize(batch.memory_bytes() + packed_bytes) {
+        return Err(Unfit::Body(BadBody::NoMemory));
+    }
+    Ok(Prepared { batch: Arc::new(batch), part, lease })
+}

@@ -1,0 +1,88 @@
+//! Who may call: every route of the OpenAPI document without a token, with bad ones, and with another operator's.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use testkit::{AUDIENCE, ISSUER, Issuer};
+
+use crate::world::{Answer, World, records};
+
+/// Served without a token, on purpose.
+const OPEN: &[&str] = &["/v1/receipt-keys"];
+
+#[actix_rt::test]
+async fn every_route_needs_a_good_token_unless_it_is_listed() {
+    let world = World::new();
+    let (ingest, operator) = (world.ingest("a").await, world.operator());
+    let document: Value = world
+        .http
+        .get(format!("{}/openapi.json", ingest.url))
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let good = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": operator.id, "scope": "records:write records:read",
+        "iat": now, "nbf": now - 5, "exp": now + 600,
+    });
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        Some(world.issuer.sign(&claims))
+    };
+    let tokens = [
+        (401, "none", None),
+        (401, "not a token", Some("x.y.z".into())),
+        (401, "of another key", Some(Issuer::new().sign(&good))),
+        (401, "expired", with("exp", json!(now - 120))),
+        (401, "not yet valid", with("nbf", json!(now + 600))),
+        (401, "of another issuer", with("iss", json!("https://elsewhere.test"))),
+        (401, "for another audience", with("aud", json!("elsewhere"))),
+        (401, "of nobody", with("sub", json!("admin"))),
+        (403, "without the scope", with("scope", json!("records:writer other"))),
+    ];
+    let mut routes = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for method in operations.as_object().expect("operations").keys() {
+            routes += 1;
+            let url = format!("{}{}", ingest.url, path.replace("{stream}", "0"));
+            for (status, what, token) in &tokens {
+                let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+                let mut request = world.http.request(method, &url).header("Content-Type", "application/x-ndjson");
+                if let Some(token) = token {
+                    request = request.bearer_auth(token);
+                }
+                let answer = Answer::read(request.body(records(1..2).join("")).send().await.expect("an answer")).await;
+                if OPEN.contains(&path.as_str()) {
+                    assert_eq!(answer.status, 200, "{path} {what}");
+                } else {
+                    assert_eq!(answer.status, *status, "{path} {what}: {}", answer.body);
+                }
+            }
+        }
+    }
+    assert_eq!(routes, 4);
+    assert!(world.frames(operator.id, 0).await.is_empty());
+}
+
+#[actix_rt::test]
+async fn an_operator_writes_to_its_own_streams_only() {
+    let world = World::new();
+    let (ingest, one, two) = (world.ingest("a").await, world.operator(), world.operator());
+    let lines = records(1..4);
+    // The same bytes under two tokens are two streams: the operator is the token's, never the body's or the path's.
+    assert_eq!(one.send(&ingest, 0, &lines).await.status, 201);
+    assert_eq!(two.send(&ingest, 0, &lines).await.status, 201);
+    assert_eq!(one.send(&ingest, 0, &records(4..5)).await.status, 201);
+    assert_eq!(two.receipt(&ingest, 0, 4).await.code(), (404, "not-found"));
+    assert_eq!((world.records(one.id, 0).await.len(), world.records(two.id, 0).await.len()), (4, 3));
+    // Who may only read can't write, who may write can see how far it has come.
+    let reader = crate::world::Operator { token: world.issuer.token(one.id, "records:read"), ..one.clone() };
+    assert_eq!(reader.send(&ingest, 0, &records(5..6)).await.code(), (403, "forbidden"));
+    assert_eq!(reader.get(&ingest, "/v1/streams").await.status, 200);
+    let writer = crate::world::Operator { token: world.issuer.token(one.id, "records:write"), ..one };
+    assert_eq!(writer.get(&ingest, "/v1/streams").await.status, 200);
+}

@@ -1,0 +1,246 @@
+//! A nats-server, an issuer of tokens, ingest processes, and an operator who sends.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bus::{Bus, BusConfig};
+use contracts::frame::{Frame, Unpacker};
+use contracts::receipt::{Claims, Env, Receipt};
+use contracts::{Hash, OperatorId, StreamNo, subjects};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
+
+/// `iss` of receipts.
+pub const RECEIPT_ISSUER: &str = "https://receipts.dsom.test";
+/// The PEM of RFC 8410, section 10.3.
+const RECEIPT_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+/// What all ingest processes of a test share.
+pub struct World {
+    pub nats: NatsServer,
+    pub issuer: Issuer,
+    pub dir: tempfile::TempDir,
+    pub http: reqwest::Client,
+}
+
+/// One ingest process, started in the test's own.
+pub struct Ingest {
+    pub url: String,
+    pub running: ingest::Running,
+}
+
+/// Who sends.
+#[derive(Clone)]
+pub struct Operator {
+    pub id: OperatorId,
+    pub token: String,
+    pub http: reqwest::Client,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub retry_after: Option<u64>,
+    pub body: Value,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let issuer = Issuer::new();
+        issuer.write_jwks(&dir.path().join("jwks.json"));
+        std::fs::write(dir.path().join("receipt.pem"), RECEIPT_KEY).expect("writes");
+        Self { nats: NatsServer::start(), issuer, dir, http: reqwest::Client::new() }
+    }
+
+    /// The configuration of the process `name`, which has an index of its own.
+    pub fn config(&self, name: &str) -> ingest::config::Config {
+        ingest::config::Config {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            nats_url: self.nats.url(),
+            nats_monitor_url: self.nats.monitor_url(),
+            data_dir: self.data_dir(name),
+            jwks: self.dir.path().join("jwks.json").display().to_string(),
+            token_issuer: ISSUER.into(),
+            token_audience: AUDIENCE.into(),
+            receipt_key: self.dir.path().join("receipt.pem"),
+            receipt_issuer: RECEIPT_ISSUER.into(),
+            env: Env::Test,
+            memory_bytes_max: 64 << 20,
+            operator_records_per_s_max: None,
+        }
+    }
+
+    pub fn data_dir(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub async fn ingest(&self, name: &str) -> Ingest {
+        self.ingest_with(self.config(name)).await
+    }
+
+    pub async fn ingest_with(&self, config: ingest::config::Config) -> Ingest {
+        let running = ingest::start(config).await.expect("starts");
+        Ingest { url: format!("http://{}", running.addr()), running }
+    }
+
+    /// An operator nobody has heard of.
+    pub fn operator(&self) -> Operator {
+        let id = OperatorId::new(uuid::Uuid::new_v4()).expect("not nil");
+        Operator { id, token: self.issuer.token(id, "records:write records:read"), http: self.http.clone() }
+    }
+
+    pub async fn bus(&self) -> Bus {
+        let config = BusConfig { url: self.nats.url(), monitor_url: self.nats.monitor_url(), name: "test".into() };
+        Bus::connect(config).await.expect("connects")
+    }
+
+    /// All frames of a stream that rest on `TX`, in order.
+    pub async fn frames(&self, operator: OperatorId, stream: u8) -> Vec<Frame> {
+        let (bus, subject) = (self.bus().await, subjects::tx(operator, StreamNo(stream)));
+        let (mut frames, mut place) = (Vec::new(), 1);
+        while let Some(message) = bus.next_of(subjects::TX, &subject, place).await.expect("reads") {
+            place = message.seq + 1;
+            frames.push(Frame::decode(&message.payload).expect("a frame"));
+        }
+        frames
+    }
+
+    /// All records of a stream that rest on `TX`; fails unless they are gapless from 1.
+    pub async fn records(&self, operator: OperatorId, stream: u8) -> Vec<Vec<u8>> {
+        let (mut records, mut unpacker) = (Vec::new(), Unpacker::new().expect("memory"));
+        for frame in self.frames(operator, stream).await {
+            assert_eq!(frame.first_seq().get(), records.len() as u64 + 1, "no hole, nothing twice");
+            for part in frame.parts() {
+                records.extend(unpacker.unpack(part).expect("unpacks").map(<[u8]>::to_vec));
+            }
+            assert_eq!(frame.last_seq(), records.len() as u64);
+        }
+        records
+    }
+}
+
+impl Operator {
+    /// Sends lines as NDJSON.
+    pub async fn send(&self, to: &Ingest, stream: u8, lines: &[String]) -> Answer {
+        self.post(to, stream, "application/x-ndjson", &[], lines.join("\n")).await
+    }
+
+    pub async fn post(
+        &self,
+        to: &Ingest,
+        stream: u8,
+        media: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let mut request = self.http.post(format!("{}/v1/streams/{stream}/batches", to.url)).bearer_auth(&self.token);
+        request = request.header(CONTENT_TYPE, media);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(request.body(body).send().await.expect("an answer")).await
+    }
+
+    pub async fn get(&self, to: &Ingest, path: &str) -> Answer {
+        let request = self.http.get(format!("{}{path}", to.url)).bearer_auth(&self.token);
+        Answer::read(request.send().await.expect("an answer")).await
+    }
+
+    pub async fn receipt(&self, to: &Ingest, stream: u8, seq: u64) -> Answer {
+        self.get(to, &format!("/v1/receipts?stream={stream}&seq={seq}")).await
+    }
+}
+
+impl Answer {
+    pub async fn read(response: Response) -> Self {
+        let status = response.status();
+        let media = response.headers().get(CONTENT_TYPE).map(|v| v.to_str().expect("text").to_owned());
+        let request_id = response.headers().get("x-request-id").map(|v| v.to_str().expect("text").to_owned());
+        let retry_after =
+            response.headers().get("retry-after").map(|v| v.to_str().expect("text").parse().expect("seconds"));
+        let bytes = response.bytes().await.expect("a body");
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if status.is_client_error() || status.is_server_error() {
+            assert_eq!(media.as_deref(), Some("application/problem+json"), "{status} {body}");
+            assert_eq!(body["status"], status.as_u16());
+            assert_eq!(body["type"], format!("/problems/{}", body["code"].as_str().expect("a code")));
+            assert_eq!(body["request_id"], request_id.expect("an id"));
+            assert!(["same-bytes", "fix", "never"].contains(&body["retry"].as_str().expect("a retry class")));
+        }
+        Self { status, retry_after, body }
+    }
+
+    /// The status and the code of a refusal.
+    pub fn code(&self) -> (u16, &str) {
+        (self.status.as_u16(), self.body["code"].as_str().unwrap_or_default())
+    }
+
+    /// The claims of a receipt whose signature verifies with the service's own keys.
+    pub async fn claims(&self, from: &Ingest) -> Claims {
+        assert!(self.status.is_success(), "{} {}", self.status, self.body);
+        let receipt: Receipt = serde_json::from_value(self.body.clone()).expect("a receipt");
+        let keys = reqwest::get(format!("{}/v1/receipt-keys", from.url)).await.expect("an answer");
+        let keys: jsonwebtoken::jwk::JwkSet = keys.json().await.expect("a JWK Set");
+        let header = jsonwebtoken::decode_header(&receipt.receipt).expect("a header");
+        assert_eq!(header.typ.as_deref(), Some("dsom-receipt+jwt"));
+        let key = keys.find(header.kid.as_deref().expect("a kid")).expect("the key");
+        let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+        rules.required_spec_claims.clear();
+        rules.validate_exp = false;
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).expect("a key");
+        let signed = jsonwebtoken::decode::<Claims>(&receipt.receipt, &key, &rules).expect("verifies").claims;
+        assert_eq!(signed, receipt.claims);
+        assert_eq!((signed.iss.as_str(), signed.env), (RECEIPT_ISSUER, Env::Test));
+        signed
+    }
+}
+
+/// A valid record with an id of its own.
+pub fn record(seq: u64) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (id, round) = (uuid::Uuid::new_v4(), COUNT.fetch_add(1, Ordering::Relaxed));
+    format!(
+        r#"{{"seq":{seq},"id":"{id}","type":"wager","at":"2026-10-24T18:00:29.498Z","amount":100,"currency":"UAH","channel":"web","vertical":"slots","game":"gamma.steppe-gold","round":"r:{round}","player":"pEGG8E0yWT2zNSQMyLalhKe"}}"#
+    )
+}
+
+/// Valid records with consecutive seqs.
+pub fn records(seqs: std::ops::Range<u64>) -> Vec<String> {
+    seqs.map(record).collect()
+}
+
+/// RFC 6962 section 2.1, as it is written there.
+pub fn root(records: &[impl AsRef<[u8]>]) -> Hash {
+    let mut hash = Sha256::new();
+    match records {
+        [] => {}
+        [one] => {
+            hash.update([0]);
+            hash.update(one.as_ref());
+        }
+        many => {
+            let (left, right) = many.split_at(many.len().next_power_of_two() / 2);
+            hash.update([1]);
+            hash.update(root(left).0);
+            hash.update(root(right).0);
+        }
+    }
+    Hash(hash.finalize().into())
+}
+
+/// Looks until `look` gives something.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let began = std::time::Instant::now();
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(began.elapsed().as_secs() < 20, "waited for {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
