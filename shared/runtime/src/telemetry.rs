@@ -43,7 +43,7 @@ pub struct Telemetry(());
 pub fn init(service: &'static str) -> Result<Telemetry, TelemetryError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
-        _ => EnvFilter::new("info"),
+        _ => EnvFilter::new("info,actix_server=warn"),
     };
     global::set_text_map_propagator(TraceContextPropagator::new());
     let traces = match traces(service)? {

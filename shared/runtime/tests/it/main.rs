@@ -1,4 +1,11 @@
 //! A service made of nothing but the runtime, over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are not tests to clippy"
+)]
 
 mod issuer_url;
 mod process;

@@ -70,7 +70,7 @@ fn it_stops_at_sigterm() {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     read_until(&mut lines, "serving");
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let log = read_until(&mut lines, "stopped");
+    let log = read_until(&mut lines, "\"message\":\"stopped\"");
     assert!(log.contains("SIGTERM") && log.contains("closed"), "{log}");
     assert!(ended(&mut child).success());
 }
