@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod bench;
 mod keys;
 mod send;
 mod simulate;
@@ -32,6 +33,7 @@ enum Command {
     Keys(keys::Keys),
     Send(send::Send),
     Simulate(simulate::Simulate),
+    Bench(bench::Bench),
 }
 
 /// The folder of a mesh.
@@ -53,6 +55,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(),
         Command::Send(send) => wait(send.run()),
         Command::Simulate(simulate) => wait(simulate.run()),
+        Command::Bench(bench) => wait(bench.run()),
     }
 }
 

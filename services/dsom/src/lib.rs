@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this command talks to a person")]
 
+pub mod bench;
 pub mod commands;
 pub mod failure;
 pub mod generate;

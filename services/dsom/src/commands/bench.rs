@@ -1,0 +1,131 @@
+//! `dsom bench`: the speed of a whole mesh on this machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Data;
+use crate::Failure;
+use crate::bench::point::{Load, Point, run};
+use crate::bench::report::{Report, machine};
+use crate::mesh::{Layout, Mesh, MeshFile, Ports};
+
+/// Seconds of a try while the highest rate is looked for.
+const TRY_S: u64 = 8;
+/// How much higher the next try is.
+const STEP: f64 = 1.25;
+
+/// Measures a mesh under open-loop load: everything and the generator on this machine, JetStream syncing always
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  dsom bench --batch 100,1000 --seconds 60 --json\n\nWithout --rate it looks for the highest rate that is sustained (accepted, sealed and published, p99 of the\npublished lag at most a second) in short tries, then measures that rate for --seconds."
+)]
+pub struct Bench {
+    /// Batch sizes, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    batch: Vec<u32>,
+    /// Seconds of each point
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Records a second; looked for when not given
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Streams of each of the five operators
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..))]
+    streams: u8,
+    /// Connections of each stream
+    #[arg(long)]
+    connections: Option<u32>,
+    /// Load the mesh that runs in this folder, not one of its own
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// Where a mesh of its own keeps its data while it is measured
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let mut points = Vec::new();
+        for batch in self.batch.clone() {
+            points.push(self.point(batch).await?);
+        }
+        let report = Report {
+            machine: machine(),
+            durability: "JetStream sync_interval always, one server; the store syncs every commit",
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+            points,
+        };
+        match self.json {
+            true => {
+                let json = serde_json::to_string_pretty(&report);
+                println!("{}", json.map_err(|error| Failure::bad("no JSON").because(&error))?);
+            }
+            false => println!("{}", report.text()),
+        }
+        Ok(())
+    }
+
+    /// Connections of a stream: single records need many in flight, large batches few.
+    fn load(&self, batch: u32, rate: f64, seconds: u64) -> Load {
+        let usual = match batch {
+            0..10 => 16,
+            10..100 => 8,
+            100..1_000 => 4,
+            _ => 2,
+        };
+        let connections = self.connections.unwrap_or(usual).max(1);
+        Load { batch, rate, seconds, streams: self.streams, connections }
+    }
+
+    async fn point(&self, batch: u32) -> Result<Point, Failure> {
+        let rate = match self.rate {
+            Some(rate) => rate,
+            None => self.highest(batch).await?,
+        };
+        self.on_a_mesh(self.load(batch, rate, self.seconds)).await
+    }
+
+    /// The highest rate that a short try sustains.
+    async fn highest(&self, batch: u32) -> Result<f64, Failure> {
+        let (mut good, mut rate) = (None, f64::from(batch).powf(0.45) * 8_000.0);
+        loop {
+            let point = self.on_a_mesh(self.load(batch, rate, TRY_S)).await?;
+            let sustained = point.is_sustained();
+            eprintln!(
+                "dsom: batch {batch}: {rate:.0} a second {}",
+                if sustained { "sustained" } else { "not sustained" }
+            );
+            match (sustained, good) {
+                (true, _) => {
+                    good = Some(rate);
+                    rate *= STEP;
+                }
+                (false, Some(good)) => return Ok(good),
+                (false, None) if rate < 500.0 => return Ok(rate),
+                (false, None) => rate /= STEP * STEP,
+            }
+        }
+    }
+
+    /// Each point on a fresh mesh: none inherits the backlog or the files of another.
+    async fn on_a_mesh(&self, load: Load) -> Result<Point, Failure> {
+        if let Some(data) = &self.against {
+            let mesh = MeshFile::read(data)?;
+            return run(&Layout::open(data)?, &mesh, load).await;
+        }
+        let mut builder = tempfile::Builder::new();
+        let folder = match &self.scratch {
+            Some(scratch) => builder.prefix("dsom-bench-").tempdir_in(scratch),
+            None => builder.prefix("dsom-bench-").tempdir(),
+        };
+        let folder = folder.map_err(|error| Failure::usage("no scratch folder").because(&error))?;
+        let data = Data { dir: folder.path().to_owned() };
+        let mesh = Mesh::start(&data.dir, Ports::Free, Arc::new(|what| eprintln!("dsom: {what}"))).await?;
+        let point = run(mesh.layout(), mesh.file(), load).await;
+        mesh.stop().await;
+        point
+    }
+}
