@@ -1,6 +1,7 @@
 //! `runtime::main` as a process: this test program, started again as a service.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,10 +24,15 @@ fn child() {
 }
 
 fn start(listen: &str) -> Child {
+    start_with(listen, &[])
+}
+
+fn start_with(listen: &str, env: &[(&str, &str)]) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "process::child", "--nocapture"]);
     command.env("DSOM_TEST_CHILD", "1").env("DSOM_STOP_WITH_STDIN", "1").env("DSOM_HELLO_LISTEN", listen);
     command.env_remove("DSOM_CONFIG").env_remove("RUST_LOG").env("DSOM_LOG", "json");
+    command.envs(env.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -83,4 +89,51 @@ fn a_wrong_configuration_is_said_by_name() {
     assert!(line.contains("hello") && line.to_lowercase().contains("listen"), "{line}");
     drop(lines);
     assert!(!ended(&mut child).success());
+}
+
+#[test]
+fn a_request_continues_its_callers_trace_and_is_exported() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let received = std::thread::spawn(move || {
+        let (mut socket, _) = collector.accept().unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (mut head, mut bytes) = (None, Vec::new());
+        let mut chunk = [0; 4096];
+        loop {
+            let read = socket.read(&mut chunk).unwrap();
+            bytes.extend_from_slice(&chunk[..read]);
+            if head.is_none() {
+                head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map(|at| {
+                    let head = String::from_utf8_lossy(&bytes[..at]).to_lowercase();
+                    let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+                    (at + 4 + length.parse::<usize>().unwrap(), head)
+                });
+            }
+            if head.as_ref().is_some_and(|(whole, _)| bytes.len() >= *whole) {
+                socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                return (head.unwrap().1, bytes);
+            }
+            assert!(read > 0, "the exporter hung up");
+        }
+    });
+
+    let mut child = start_with("127.0.0.1:0", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = read_until(&mut lines, "serving");
+    let addr = line.split("\"addr\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let trace: [u8; 16] = *b"a trace's number";
+    let trace_hex: String = trace.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut socket = TcpStream::connect(addr).unwrap();
+    let head = format!(
+        "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntraceparent: 00-{trace_hex}-0102030405060708-01\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    socket.read_to_end(&mut Vec::new()).unwrap();
+    drop(child.stdin.take());
+    let (head, bytes) = received.join().unwrap();
+    assert!(head.starts_with("post /v1/traces "), "{head}");
+    let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    assert!(has(&trace) && has(b"dsom-hello") && has(b"/healthz"), "{}", String::from_utf8_lossy(&bytes));
+    assert!(ended(&mut child).success());
 }
