@@ -6,6 +6,7 @@ pub mod ask;
 pub mod batch;
 pub mod block;
 pub mod events;
+pub mod export;
 pub mod frame;
 pub mod hash;
 pub mod ids;
