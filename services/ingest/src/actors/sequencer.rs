@@ -54,7 +54,6 @@ pub struct Sequencer {
     flying: usize,
     /// What waits for the head to be loaded.
     undecided: Vec<Waiting>,
-    finds: Vec<Find>,
     refreshed_at: Option<Instant>,
     watching: bool,
 }
@@ -78,7 +77,6 @@ impl Sequencer {
             recent: Recent::default(),
             flying: 0,
             undecided: Vec::new(),
-            finds: Vec::new(),
             refreshed_at: None,
             watching: false,
         }
@@ -239,7 +237,6 @@ impl Sequencer {
         ctx.spawn(load.into_actor(self).map(|head, actor, ctx| {
             actor.head = Head::Doubtful;
             let undecided = std::mem::take(&mut actor.undecided);
-            let finds = std::mem::take(&mut actor.finds);
             match head.and_then(|last| actor.adopt(last)) {
                 Ok(()) => {
                     for waiting in undecided {
@@ -249,13 +246,9 @@ impl Sequencer {
                             actor.judge(waiting, ctx);
                         }
                     }
-                    finds.into_iter().for_each(|find| actor.find(find, ctx));
                     actor.fly(ctx);
                 }
-                Err(unavailable) => {
-                    refuse(undecided.into_iter(), unavailable);
-                    finds.into_iter().for_each(|find| find.answer(Err(unavailable)));
-                }
+                Err(unavailable) => refuse(undecided.into_iter(), unavailable),
             }
         }));
     }
@@ -307,22 +300,16 @@ impl Sequencer {
     }
 
     fn find(&mut self, find: Find, ctx: &mut Context<Self>) {
-        if !matches!(self.head, Head::Known { .. }) {
-            self.finds.push(find);
-            return self.load(ctx);
+        if let Some(meta) = self.recent.holding(find.seq) {
+            return find.answer(Ok(Some(meta)));
         }
-        if find.seq.get() >= self.line.next_seq() {
-            find.answer(Ok(None));
-        } else if let Some(meta) = self.recent.holding(find.seq) {
-            find.answer(Ok(Some(meta)));
-        } else {
-            let (truth, key) = (Arc::clone(&self.truth), self.key);
-            let look = async move {
-                let found = truth.batch_holding(key, find.seq).await;
-                find.answer(found.map(Some));
-            };
-            ctx.spawn(look.into_actor(self));
-        }
+        // Not by the head: another replica may have gone beyond it.
+        let (truth, key) = (Arc::clone(&self.truth), self.key);
+        let look = async move {
+            let found = truth.find(key, find.seq).await;
+            find.answer(found);
+        };
+        ctx.spawn(look.into_actor(self));
     }
 }
 

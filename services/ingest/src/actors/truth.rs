@@ -81,17 +81,22 @@ impl Truth {
         heads.try_filter_map(|head| std::future::ready(Ok(head))).try_collect().await
     }
 
-    /// The accepted batch that holds `seq`, which MUST have been accepted.
+    /// The accepted batch that holds `seq`; `None` when it is not accepted.
     ///
     /// # Errors
     /// [`Unavailable`] when it is not in the index and can't be looked up now.
-    pub async fn batch_holding(&self, key: StreamKey, seq: Seq) -> Result<BatchMeta, Unavailable> {
+    pub async fn find(&self, key: StreamKey, seq: Seq) -> Result<Option<BatchMeta>, Unavailable> {
         if let Some(known) = self.known(key, seq).await {
-            return Ok(known.meta);
+            return Ok(Some(known.meta));
         }
-        let frames = self.frames(key, seq, seq.get()).await?;
+        let Some(last) = self.broker.last(key).await? else { return Ok(None) };
+        if seq.get() > last.frame.last_seq() {
+            return Ok(None);
+        }
+        let frames = if seq >= last.frame.first_seq() { vec![last] } else { self.frames(key, seq, seq.get()).await? };
         let mut batches = frames.iter().flat_map(|stored| stored.frame.batches());
-        batches.find(|b| b.first_seq <= seq && seq.get() <= b.last_seq()).copied().ok_or(Unavailable::Damaged)
+        let found = batches.find(|batch| batch.first_seq <= seq && seq.get() <= batch.last_seq());
+        found.copied().map(Some).ok_or(Unavailable::Damaged)
     }
 
     /// Holds the batch's records of `from..=to`, which MUST have been accepted, against what was accepted.
