@@ -11,7 +11,7 @@ pub mod metrics;
 pub mod storage;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, BusConfig, LostStreams, StreamBytes};
@@ -29,6 +29,8 @@ use storage::{EmbeddedStore, Store};
 const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause between two attempts.
 const BROKER_PAUSE: Duration = Duration::from_millis(250);
+/// How long to wait for the index to be let go of at a stop.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often idle sequencers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -37,6 +39,7 @@ pub struct Running {
     server: runtime::Running,
     service: Arc<Service>,
     sweeper: tokio::task::JoinHandle<()>,
+    store: Weak<dyn Store>,
 }
 
 impl Running {
@@ -54,7 +57,7 @@ impl Running {
 
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
-        let Self { server, service, sweeper } = self;
+        let Self { server, service, sweeper, store } = self;
         let after = async move {
             sweeper.abort();
             let stopping = Arc::clone(&service);
@@ -62,6 +65,12 @@ impl Running {
                 tracing::error!("the sequencers could not be stopped");
             }
             service.truth.index.flush().await;
+            drop(service);
+            // HTTP's threads let go of the index a moment after the server has ended; then its directory is free.
+            let began = Instant::now();
+            while store.strong_count() > 0 && began.elapsed() < RELEASE_TIMEOUT {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         };
         (server, after)
     }
@@ -82,6 +91,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
 
     let index = IndexWriter::start(Arc::clone(&store));
+    let held = Arc::downgrade(&store);
     let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index));
     let packers = Arc::<Packers>::default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -119,7 +129,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             swept.registry.sweep();
         }
     });
-    Ok(Running { server, service, sweeper })
+    Ok(Running { server, service, sweeper, store: held })
 }
 
 /// Connects to the broker and makes sure of its streams. `new`: this process knows of nothing that was accepted.

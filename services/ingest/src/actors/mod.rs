@@ -14,7 +14,7 @@ mod waiting;
 
 pub use broker::{AppendError, Broker, Stored, Unavailable};
 pub use index::IndexWriter;
-pub use orders::{Accepted, Append, Find, Refusal, SequencerState, Snapshot};
+pub use orders::{Accepted, Append, Find, Order, Refusal, SequencerState};
 pub use packing::Packers;
 pub use registry::{Overloaded, Registry};
 pub use truth::Truth;

@@ -1,6 +1,8 @@
 //! What a `Sequencer` is told, and what it answers.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use actix::prelude::*;
 use contracts::frame::{BatchMeta, Part};
@@ -10,9 +12,43 @@ use tokio::sync::oneshot;
 use super::broker::Unavailable;
 use crate::domain::{Batch, Difference, Lease};
 
-/// Append this batch, or say what it is.
+/// What a sequencer can be told; it answers by the order's own channel.
 #[derive(Message)]
 #[rtype(result = "()")]
+pub struct Told {
+    /// What to do.
+    pub order: Order,
+    /// Its place among those that wait.
+    pub place: InMailbox,
+}
+
+/// See the variants.
+pub enum Order {
+    /// Append a batch.
+    Append(Append),
+    /// Find a batch.
+    Find(Find),
+}
+
+/// One of the orders that wait in a mailbox; counted until dropped.
+#[derive(Debug)]
+pub struct InMailbox(Arc<AtomicUsize>);
+
+impl InMailbox {
+    /// Takes one of `most` places; `None` when all are taken.
+    pub fn take(waiting: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        waiting.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Self(Arc::clone(waiting)))
+    }
+}
+
+impl Drop for InMailbox {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Append this batch, or say what it is.
 pub struct Append {
     /// The batch.
     pub batch: Arc<Batch>,
@@ -25,8 +61,6 @@ pub struct Append {
 }
 
 /// Find the accepted batch that holds a seq; `None` when it is not accepted.
-#[derive(Message)]
-#[rtype(result = "()")]
 pub struct Find {
     /// The seq.
     pub seq: Seq,

@@ -1,12 +1,15 @@
 //! Which `Sequencer` serves a stream: started when first needed, again if it died, let go when idle.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::ArbiterHandle;
 use actix::prelude::*;
+use contracts::frame::FRAME_BATCHES_MAX;
 
+use super::orders::{InMailbox, Order, SequencerState, Snapshot, Told};
 use super::packing::Packers;
 use super::sequencer::Sequencer;
 use super::truth::Truth;
@@ -14,6 +17,12 @@ use crate::domain::StreamKey;
 
 /// Streams served at a time by one process; each idle one takes some 10 KB, a busy one up to 150 KB.
 const SEQUENCERS_MAX: usize = 8_192;
+/// Orders that may wait for one sequencer: as many batches as one frame carries, which is what may pile up during a flight. They
+/// are counted here, for actix's own bound does not hold: every clone of an address has a slot of its own, and before an actor
+/// runs its mailbox takes 16.
+const MAILBOX_MAX: usize = FRAME_BATCHES_MAX;
+/// How long a sequencer may take to show its state.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a stream may rest before its sequencer is let go. Loading its head again costs one read.
 const IDLE: Duration = Duration::from_secs(120);
 
@@ -33,6 +42,7 @@ pub struct Registry {
 
 struct Serving {
     addr: Addr<Sequencer>,
+    waiting: Arc<AtomicUsize>,
     used_at: Instant,
 }
 
@@ -44,28 +54,31 @@ impl Registry {
         Self { threads, arbiters: Mutex::new(arbiters), truth, packers, serving: Mutex::default() }
     }
 
-    /// Gives a message to a stream's sequencer, without waiting.
+    /// Gives an order to a stream's sequencer, without waiting.
     ///
     /// # Errors
     /// [`Overloaded`]: its mailbox is full, or there are too many sequencers.
-    pub fn tell<M>(&self, key: StreamKey, message: M) -> Result<(), Overloaded>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Sequencer: Handler<M>,
-    {
-        self.address(key).and_then(|addr| addr.try_send(message).map_err(|_| Overloaded))
+    pub fn tell(&self, key: StreamKey, order: Order) -> Result<(), Overloaded> {
+        let (addr, waiting) = self.serving(key)?;
+        let place = InMailbox::take(&waiting, MAILBOX_MAX).ok_or(Overloaded)?;
+        addr.try_send(Told { order, place }).map_err(|_| Overloaded)
     }
 
-    /// The sequencer of a stream.
+    /// What a stream's sequencer has in its hands.
     ///
     /// # Errors
-    /// [`Overloaded`]: there are too many.
-    pub fn address(&self, key: StreamKey) -> Result<Addr<Sequencer>, Overloaded> {
+    /// [`Overloaded`]: there are too many, or it has just ended.
+    pub async fn snapshot(&self, key: StreamKey) -> Result<SequencerState, Overloaded> {
+        let (addr, _) = self.serving(key)?;
+        addr.send(Snapshot).timeout(SNAPSHOT_TIMEOUT).await.map_err(|_| Overloaded)
+    }
+
+    fn serving(&self, key: StreamKey) -> Result<(Addr<Sequencer>, Arc<AtomicUsize>), Overloaded> {
         let now = Instant::now();
         let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = serving.get_mut(&key).filter(|found| found.addr.connected()) {
             found.used_at = now;
-            return Ok(found.addr.clone());
+            return Ok((found.addr.clone(), Arc::clone(&found.waiting)));
         }
         if serving.len() >= SEQUENCERS_MAX {
             serving.retain(|_, one| now.duration_since(one.used_at) < IDLE);
@@ -78,8 +91,9 @@ impl Registry {
         let thread = self.threads.get(place % self.threads.len()).ok_or(Overloaded)?;
         let start = move |_: &mut Context<Sequencer>| Sequencer::new(key, truth, packers);
         let addr = Supervisor::start_in_arbiter(thread, start);
-        serving.insert(key, Serving { addr: addr.clone(), used_at: now });
-        Ok(addr)
+        let waiting = Arc::<AtomicUsize>::default();
+        serving.insert(key, Serving { addr: addr.clone(), waiting: Arc::clone(&waiting), used_at: now });
+        Ok((addr, waiting))
     }
 
     /// Lets go of sequencers that rest. What they have in flight still lands: an actor ends when nobody holds its address and

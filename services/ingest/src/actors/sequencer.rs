@@ -18,7 +18,7 @@ use contracts::frame::{BatchMeta, FRAME_BATCHES_MAX, FRAME_RECORDS_MAX};
 use tracing::Instrument as _;
 
 use super::broker::{AppendError, Stored, Unavailable};
-use super::orders::{Accepted, Append, Find, Refusal, SequencerState, Snapshot};
+use super::orders::{Accepted, Find, Order, Refusal, SequencerState, Snapshot, Told};
 use super::packing::{Packers, Piece};
 use super::recent::Recent;
 use super::truth::{Checked, Truth};
@@ -28,9 +28,6 @@ use crate::domain::{StreamKey, Verdict};
 use crate::metrics;
 use crate::storage::AcceptedFrame;
 
-/// Messages that may wait for one stream. A frame carries up to 4,096 batches, and one batch is one message: so many may pile
-/// up during a flight before the edge answers 503.
-const MAILBOX_MAX: usize = 4_096;
 /// How long a batch waits for the hole before it to fill.
 pub const REORDER_WINDOW: Duration = Duration::from_secs(2);
 /// Batches that may wait for holes in one stream; more are told of the gap at once.
@@ -315,10 +312,6 @@ impl Sequencer {
 
 impl Actor for Sequencer {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.set_mailbox_capacity(MAILBOX_MAX);
-    }
 }
 
 impl Supervised for Sequencer {
@@ -328,20 +321,18 @@ impl Supervised for Sequencer {
     }
 }
 
-impl Handler<Append> for Sequencer {
+impl Handler<Told> for Sequencer {
     type Result = ();
 
-    fn handle(&mut self, append: Append, ctx: &mut Context<Self>) {
-        self.judge(Waiting::new(append), ctx);
-        self.fly(ctx);
-    }
-}
-
-impl Handler<Find> for Sequencer {
-    type Result = ();
-
-    fn handle(&mut self, find: Find, ctx: &mut Context<Self>) {
-        self.find(find, ctx);
+    fn handle(&mut self, Told { order, place }: Told, ctx: &mut Context<Self>) {
+        drop(place);
+        match order {
+            Order::Append(append) => {
+                self.judge(Waiting::new(append), ctx);
+                self.fly(ctx);
+            }
+            Order::Find(find) => self.find(find, ctx),
+        }
     }
 }
 

@@ -148,7 +148,7 @@ impl World {
         let (reply, answer) = oneshot::channel();
         let batch = Arc::new(batch_of(first, records));
         let append = Append { batch, part: None, lease: Budget::new(1).lease(), reply };
-        self.registry.tell(self.key, append).expect("room in the mailbox");
+        self.registry.tell(self.key, Order::Append(append)).expect("room in the mailbox");
         answer
     }
 
@@ -158,7 +158,8 @@ impl World {
 
     async fn find(&self, seq: u64) -> Option<(u64, u64)> {
         let (reply, answer) = oneshot::channel();
-        self.registry.tell(self.key, Find { seq: Seq::new(seq).unwrap(), reply }).expect("room");
+        let find = Find { seq: Seq::new(seq).unwrap(), reply };
+        self.registry.tell(self.key, Order::Find(find)).expect("room");
         let found = answer.await.expect("an answer").expect("the broker is there");
         found.map(|meta| (meta.first_seq.get(), meta.last_seq()))
     }
@@ -305,12 +306,30 @@ async fn every_sequencer_shows_its_state() {
     *world.fake.delay.lock().unwrap() = Duration::from_millis(200);
     let answers: Vec<_> = [1, 2, 3, 9].map(|first| world.tell(first, &[A])).into_iter().collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let address = world.registry.address(world.key).expect("served");
-    let state = address.send(Snapshot).await.expect("alive");
+    let state = world.registry.snapshot(world.key).await.expect("alive");
     assert_eq!(state.next_seq, Some(1));
     assert_eq!((state.flying + state.ready, state.ahead), (3, 1));
     drop(answers);
     assert_eq!(world.registry.len(), 1);
     world.registry.stop();
     assert!(world.registry.is_empty());
+}
+
+#[actix::test]
+async fn a_full_mailbox_is_overload_and_empties_again() {
+    let world = World::new();
+    *world.fake.delay.lock().unwrap() = Duration::from_millis(50);
+    let waiting: Arc<std::sync::atomic::AtomicUsize> = Arc::default();
+    let places: Vec<_> = (0..3).map(|_| orders::InMailbox::take(&waiting, 3).expect("a place")).collect();
+    assert!(orders::InMailbox::take(&waiting, 3).is_none());
+    drop(places);
+    assert!(orders::InMailbox::take(&waiting, 3).is_some());
+    // More at once than actix's own mailbox takes before an actor runs.
+    let answers: Vec<_> = (1..=500).map(|first| world.tell(first, &[A])).collect();
+    for answer in answers {
+        assert!(appended(&answer.await.expect("an answer")));
+    }
+    let stored = world.stored();
+    assert_eq!(stored.last().map(|last| last.1), Some(500));
+    assert!(stored.len() < 20, "what waits goes together: {stored:?}");
 }

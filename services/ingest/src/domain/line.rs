@@ -1,5 +1,6 @@
 //! The waiting line of one stream: which batch is next, which waits for a hole to fill, which must wait for what is in flight.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a batch stands by its first seq.
@@ -67,10 +68,11 @@ impl<W: Waits> Line<W> {
     /// Keeps what is [`Place::Ahead`] until the hole before it fills. What already waits at the same seq goes on
     /// waiting behind, to be judged against what will be accepted.
     pub fn push_ahead(&mut self, waiting: W) {
-        if self.ahead.contains_key(&waiting.first()) {
-            self.behind.push(waiting);
-        } else {
-            self.ahead.insert(waiting.first(), waiting);
+        match self.ahead.entry(waiting.first()) {
+            Entry::Vacant(place) => {
+                place.insert(waiting);
+            }
+            Entry::Occupied(_) => self.behind.push(waiting),
         }
     }
 
@@ -93,14 +95,10 @@ impl<W: Waits> Line<W> {
     /// Takes the next batches that fit one frame, at least one if any is ready.
     pub fn take(&mut self, batches_max: usize, records_max: u64, bytes_max: usize) -> Vec<W> {
         let (mut records, mut bytes) = (0, 0);
-        let fits = |waiting: &W| {
+        let fitting = self.ready.iter().take(batches_max).take_while(|waiting| {
             records += waiting.last() + 1 - waiting.first();
             bytes += waiting.bytes();
             records <= records_max && bytes <= bytes_max
-        };
-        let fitting = self.ready.iter().take(batches_max).take_while({
-            let mut fits = fits;
-            move |waiting| fits(waiting)
         });
         let count = fitting.count().max(1).min(self.ready.len());
         self.ready.drain(..count).collect()
@@ -113,12 +111,9 @@ impl<W: Waits> Line<W> {
         std::mem::take(&mut self.behind)
     }
 
-    /// Takes out what waits ahead and is `over`, with everything in `behind` that is.
+    /// Takes out what waits ahead and is `over`.
     pub fn expire(&mut self, mut over: impl FnMut(&W) -> bool) -> Vec<W> {
-        let mut gone: Vec<W> = Vec::new();
-        let keys: Vec<u64> = self.ahead.iter().filter(|(_, w)| over(w)).map(|(key, _)| *key).collect();
-        gone.extend(keys.iter().filter_map(|key| self.ahead.remove(key)));
-        gone
+        self.ahead.extract_if(.., |_, waiting| over(waiting)).map(|(_, waiting)| waiting).collect()
     }
 
     /// Empties the line, in order of first seqs.

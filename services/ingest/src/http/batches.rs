@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::body::{self, Coding};
 use super::prepare::{Prepared, Sent, prepare};
 use super::{Service, refusal};
-use crate::actors::{Accepted, Append, Unavailable, now};
+use crate::actors::{Accepted, Append, Order, Unavailable, now};
 use crate::domain::StreamKey;
 
 /// How long a batch may take from the mailbox to its answer: the reorder window, a publish and a look at the head, each at its
@@ -77,7 +77,7 @@ pub async fn post(
 
     let (reply, answer) = oneshot::channel();
     let append = Append { batch: Arc::clone(&batch), part, lease, reply };
-    service.registry.tell(key, append).map_err(refusal::overloaded)?;
+    service.registry.tell(key, Order::Append(append)).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;
     let Accepted { accepted_at, appended } = answer.map_err(|refused| refusal::refusal(stream, refused))?;

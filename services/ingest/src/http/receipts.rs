@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use utoipa::IntoParams;
 
 use super::{Service, refusal};
-use crate::actors::{Find, Unavailable};
+use crate::actors::{Find, Order, Unavailable};
 use crate::domain::StreamKey;
 
 /// How long looking up may take: chaining and the broker are asked a few times.
@@ -53,7 +53,7 @@ pub async fn get(
     let seq: Seq = which.seq.parse().map_err(|error| bad(format!("seq: {error}")))?;
     let key = StreamKey { operator: caller.operator(), stream };
     let (reply, answer) = oneshot::channel();
-    service.registry.tell(key, Find { seq, reply }).map_err(refusal::overloaded)?;
+    service.registry.tell(key, Order::Find(Find { seq, reply })).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let found = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;
     match found.map_err(refusal::unavailable)? {

@@ -35,8 +35,8 @@ impl EmbeddedStore {
     async fn last_up_to(&self, key: StreamKey, seq: u64) -> Result<Vec<KnownBatch>, StoreError> {
         let batches = self.batches.clone();
         let find = move || {
-            let rows = batches.range(row_key(key, 0)..=row_key(key, seq));
-            let Some((key, value)) = rows.rev().next().map(Guard::into_inner).transpose()? else {
+            let mut rows = batches.range(row_key(key, 0)..=row_key(key, seq));
+            let Some((key, value)) = rows.next_back().map(Guard::into_inner).transpose()? else {
                 return Ok(Vec::new());
             };
             read_row(&key, &value).ok_or(store::StoreError::Damaged("a row of accepted batches"))

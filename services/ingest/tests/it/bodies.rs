@@ -8,6 +8,9 @@ use contracts::batch::{BATCH_BYTES_MAX, SENT_BYTES_MAX};
 
 use crate::world::{World, record, records, root};
 
+/// Names and values.
+type Headers = &'static [(&'static str, &'static str)];
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(bytes).expect("packs");
@@ -28,7 +31,7 @@ async fn every_form_of_a_batch_is_the_same_batch() {
     for count in [1, 3, 400, 3_000] {
         let lines = records(1..count + 1);
         let (text, array) = (lines.join("\n").into_bytes(), format!(" [{}] ", lines.join(" ,\n ")).into_bytes());
-        let mut forms: Vec<(&str, &[(&str, &str)], Vec<u8>)> = vec![
+        let mut forms: Vec<(&str, Headers, Vec<u8>)> = vec![
             (ndjson, &[], text.clone()),
             (ndjson, &[("Content-Encoding", "identity")], [&text[..], b"\n"].concat()),
             (ndjson, &[("Content-Encoding", "gzip")], gzip(&text)),
@@ -57,7 +60,7 @@ async fn what_is_no_batch_is_refused_with_its_code_and_changes_nothing() {
     let (ndjson, json) = ("application/x-ndjson", "application/json");
     let (one, two) = (record(1), record(2));
     let lines = |count: u64| records(1..count + 1).join("\n").into_bytes();
-    let cases: Vec<(u16, &str, &str, &[(&str, &str)], Vec<u8>)> = vec![
+    let cases: Vec<(u16, &str, &str, Headers, Vec<u8>)> = vec![
         (415, "unsupported-media-type", "text/plain", &[], one.clone().into()),
         (415, "unsupported-media-type", "application/x-www-form-urlencoded", &[], one.clone().into()),
         (400, "bad-body", ndjson, &[("Content-Encoding", "br")], one.clone().into()),

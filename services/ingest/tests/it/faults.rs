@@ -21,9 +21,8 @@ async fn accepted(operator: &Operator, to: &Ingest, lines: &[String]) -> u16 {
 async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
     let mut world = World::new();
     let (ingest, operator) = (world.ingest("a").await, world.operator());
-    let ready = || async { world_ready(&ingest).await };
     assert_eq!(operator.send(&ingest, 0, &records(1..3)).await.status, 201);
-    assert_eq!(ready().await, 200);
+    assert_eq!(ready(&ingest).await, 200);
     world.nats.kill9();
     let lines = records(3..6);
     let answer = operator.send(&ingest, 0, &lines).await;
@@ -35,7 +34,7 @@ async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
     }
     assert_eq!(operator.send(&ingest, 0, &lines).await.code(), (503, "unavailable"));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!(ready().await, 503);
+    assert_eq!(ready(&ingest).await, 503);
     world.nats.restart();
     let began = Instant::now();
     assert_eq!(accepted(&operator, &ingest, &lines).await, 201);
@@ -43,7 +42,7 @@ async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
     assert_eq!(world.records(operator.id, 0).await.len(), 5);
 }
 
-async fn world_ready(ingest: &Ingest) -> u16 {
+async fn ready(ingest: &Ingest) -> u16 {
     reqwest::get(format!("{}/readyz", ingest.url)).await.expect("an answer").status().as_u16()
 }
 
@@ -94,7 +93,7 @@ async fn a_full_stream_is_said_clearly_and_room_ends_it() {
     assert!(full.retry_after.expect("seconds") > 0);
     // What is accepted can still be asked for.
     assert_eq!(operator.receipt(&ingest, 0, 1).await.status, 200);
-    assert_eq!(world_ready(&ingest).await, 200);
+    assert_eq!(ready(&ingest).await, 200);
     resize(1 << 30).await;
     assert_eq!(accepted(&operator, &ingest, &lines).await, 201);
     assert_eq!(world.records(operator.id, 0).await.len() as u64, next + 99);
