@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
 mod bench;
+mod fsck;
 mod keys;
 mod send;
 mod simulate;
 mod token;
 mod up;
+mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -33,6 +35,8 @@ enum Command {
     Keys(keys::Keys),
     Send(send::Send),
     Simulate(simulate::Simulate),
+    Verify(verify::Verify),
+    Fsck(fsck::Fsck),
     Bench(bench::Bench),
 }
 
@@ -55,6 +59,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Keys(keys) => keys.run(),
         Command::Send(send) => wait(send.run()),
         Command::Simulate(simulate) => wait(simulate.run()),
+        Command::Verify(verify) => wait(verify.run()),
+        Command::Fsck(fsck) => wait(fsck.run()),
         Command::Bench(bench) => wait(bench.run()),
     }
 }

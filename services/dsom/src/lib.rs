@@ -5,7 +5,9 @@
 pub mod bench;
 pub mod commands;
 pub mod failure;
+pub mod files;
 pub mod generate;
 pub mod mesh;
+pub mod verify;
 
 pub use failure::{Exit, Failure};

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use client::{Config, SendError, Sender};
 use comfy_table::{CellAlignment, Table, presets};
-use contracts::record::RECORD_BYTES_MAX;
 use contracts::{OperatorId, StreamNo};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Data;
-use crate::Failure;
 use crate::mesh::{Layout, MeshFile, keys};
+use crate::{Failure, files};
 
 /// Sends files of records, named `<operator>.<stream>.ndjson[.gz|.zst]`, to a running mesh
 #[derive(Debug, clap::Args)]
@@ -46,7 +45,7 @@ impl Send {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut streams: BTreeMap<(OperatorId, StreamNo), Vec<PathBuf>> = BTreeMap::new();
         for file in &self.files {
-            streams.entry(named(file)?).or_default().push(file.clone());
+            streams.entry(files::named(file)?).or_default().push(file.clone());
         }
         let mesh = MeshFile::read(&self.data.dir)?;
         let layout = Layout::open(&self.data.dir)?;
@@ -102,19 +101,6 @@ impl Send {
     }
 }
 
-/// Operator and stream by a file's name.
-fn named(path: &Path) -> Result<(OperatorId, StreamNo), Failure> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let mut parts = name.split('.');
-    let operator = parts.next().and_then(|part| part.parse().ok());
-    let stream = parts.next().and_then(|part| part.parse().ok());
-    let known = matches!(parts.collect::<Vec<_>>()[..], ["ndjson"] | ["ndjson", "gz"] | ["ndjson", "zst"]);
-    operator
-        .zip(stream)
-        .filter(|_| known)
-        .ok_or_else(|| Failure::usage(format!("{} is not named <operator>.<stream>.ndjson[.gz|.zst]", path.display())))
-}
-
 fn bar(files: &[PathBuf]) -> ProgressBar {
     let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum();
     let bar = ProgressBar::new(bytes);
@@ -130,43 +116,24 @@ fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
         .map_err(|error| Failure::usage(format!("could not write {}", path.display())).because(&error))
 }
 
-/// Lines of a file, unpacked, the compressed bytes counted on the bar.
-fn lines(path: &Path, bar: &ProgressBar) -> Result<Box<dyn BufRead + std::marker::Send>, Failure> {
-    let cannot = |error: std::io::Error| Failure::usage(format!("could not read {}", path.display())).because(&error);
-    let file = bar.wrap_read(File::open(path).map_err(cannot)?);
-    let unpacked: Box<dyn Read + std::marker::Send> = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        Some("zst") => Box::new(zstd::stream::read::Decoder::new(file).map_err(cannot)?),
-        _ => Box::new(file),
-    };
-    Ok(Box::new(BufReader::with_capacity(1 << 20, unpacked)))
-}
-
-async fn send_stream(config: Config, stream: StreamNo, files: Vec<PathBuf>, bar: ProgressBar) -> Result<Sent, Failure> {
+async fn send_stream(config: Config, stream: StreamNo, paths: Vec<PathBuf>, bar: ProgressBar) -> Result<Sent, Failure> {
     let mut sender = Sender::open(config, stream).await.map_err(failed)?;
     let mut sent = Sent { skipped: 0, records: 0, receipts: Vec::new() };
-    let mut line = Vec::with_capacity(RECORD_BYTES_MAX + 1);
-    for file in files {
-        let mut reader = lines(&file, &bar)?;
-        loop {
-            line.clear();
-            // A line longer than any record is cut, sent, and refused by ingest with its place.
-            let read = reader.by_ref().take(RECORD_BYTES_MAX as u64 + 2).read_until(b'\n', &mut line);
-            let read = read.map_err(|e| Failure::bad(format!("could not read {}", file.display())).because(&e))?;
-            if read == 0 {
-                break;
-            }
-            let record = line.strip_suffix(b"\n").unwrap_or(&line);
-            let seq = contracts::record::seq_of(record).unwrap_or(sender.next_seq());
+    let mut line = Vec::new();
+    for path in paths {
+        let mut reader = files::open_with(&path, |file| bar.wrap_read(file))?;
+        let cannot = |error: std::io::Error| Failure::bad(format!("could not read {}", path.display())).because(&error);
+        while files::next_record(&mut reader, &mut line).map_err(cannot)? {
+            let seq = contracts::record::seq_of(&line).unwrap_or(sender.next_seq());
             if seq < sender.next_seq() {
                 sent.skipped += 1;
                 continue;
             }
             if seq > sender.next_seq() {
                 let next = sender.next_seq();
-                return Err(Failure::bad(format!("{}: seq {seq} follows, {next} is missing", file.display())));
+                return Err(Failure::bad(format!("{}: seq {seq} follows, {next} is missing", path.display())));
             }
-            if sender.push(record).await.is_err() {
+            if sender.push(&line).await.is_err() {
                 return Err(sender.finish().await.err().map_or_else(|| Failure::bad("sending ended"), failed));
             }
             sent.receipts.extend(sender.receipts());
