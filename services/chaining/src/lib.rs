@@ -2,8 +2,152 @@
 //! Seals accepted records into hash chains and publishes the log.
 
 pub mod actors;
+pub mod config;
 pub mod domain;
+pub mod error;
 pub mod events;
+pub mod fsck;
+pub mod http;
 pub mod metrics;
 pub mod pipeline;
 pub mod storage;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::{Bus, BusConfig, LostStreams, StreamBytes};
+
+use config::Config;
+use domain::key::LogKey;
+use error::StartError;
+use fsck::{Scope, fsck};
+use http::Service;
+use metrics::Metrics;
+use pipeline::Pipeline;
+use storage::{EmbeddedStore, StorageError, Store};
+
+/// How long to wait for a broker that does not answer yet, as when all is started at once.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two attempts.
+const BROKER_PAUSE: Duration = Duration::from_millis(250);
+/// Blocks of each chain that are derived anew at every start.
+const BLOCKS_CHECKED_AT_START: u64 = 4;
+
+/// A service that runs until stopped.
+pub struct Running {
+    server: runtime::Running,
+    pipeline: Pipeline,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Stops: no new requests, those in hand are finished, then the work behind them ends.
+    pub async fn stop(self) {
+        let (server, after) = self.into_parts();
+        server.stop().await;
+        after.await;
+    }
+
+    /// The server, and what to do after its last request was answered.
+    pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
+        (self.server, self.pipeline.stop())
+    }
+}
+
+/// Starts the service. MUST be called inside an actix system.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    runtime::metrics::install();
+    let key = Arc::new(read_key(&config)?);
+    let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
+    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
+    let report = fsck(store.as_ref(), key.verifier(), Scope::Newest(BLOCKS_CHECKED_AT_START), &mut |_| ()).await;
+    if let Some(first) = report.first {
+        return Err(StartError::Damaged(first.to_string()));
+    }
+    let new = is_new(store.as_ref()).await.map_err(StartError::Store)?;
+    let bus = connect(&config, new).await?;
+
+    let metrics = Metrics::new();
+    let pipeline =
+        Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics).await.map_err(StartError::Store)?;
+
+    let health = runtime::Health::new();
+    health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    let kept = store.clone();
+    health.check("store", move || {
+        if kept.is_stopped() { Err("a sync failed; restart when the disk is well".to_owned()) } else { Ok(()) }
+    });
+    let shown = pipeline.shown.clone();
+    health.check("log", move || {
+        let shown = shown.borrow();
+        match &shown.frozen {
+            Some(why) => Err(format!("frozen: {}", error::with_causes(why))),
+            None if shown.ready => Ok(()),
+            None => Err("recovering".to_owned()),
+        }
+    });
+    let keys = Arc::clone(&auth);
+    health.check("token-keys", move || keys.ready());
+
+    let routes = Arc::new(Service { store, key, shown: pipeline.shown.clone(), checking: Arc::default() });
+    let serve = runtime::ServeConfig { listen: config.listen, workers: 0 };
+    let server = runtime::serve::start(
+        &serve,
+        runtime::Service {
+            configure: Arc::new(move |config| http::configure(config, Arc::clone(&routes))),
+            health,
+            auth: Some(auth),
+            openapi: http::openapi::document(),
+        },
+    );
+    let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
+    Ok(Running { server, pipeline })
+}
+
+fn read_key(config: &Config) -> Result<LogKey, StartError> {
+    let path = &config.log_key;
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| StartError::KeyFile { path: path.clone(), source })?;
+    LogKey::parse(&text, &config.log_origin).map_err(StartError::Key)
+}
+
+/// Whether the store knows of nothing yet, so that streams may be made on the broker.
+async fn is_new(store: &dyn Store) -> Result<bool, StorageError> {
+    Ok(store.operators(None, 1).await?.is_empty())
+}
+
+/// Connects to the broker and makes sure of its streams.
+async fn connect(config: &Config, new: bool) -> Result<Bus, StartError> {
+    let began = Instant::now();
+    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
+    loop {
+        let to = BusConfig {
+            url: config.nats_url.clone(),
+            monitor_url: config.nats_monitor_url.clone(),
+            name: "chaining".to_owned(),
+        };
+        let (error, passing) = match Bus::connect(to).await {
+            Ok(bus) => match bus.declare(StreamBytes::default(), lost).await {
+                Ok(()) => return Ok(bus),
+                Err(error @ bus::DeclareError::Away(_)) => (StartError::Declare(error), true),
+                Err(error) => (StartError::Declare(error), false),
+            },
+            Err(error) => {
+                let passing = error.is_passing();
+                (StartError::Connect(error), passing)
+            }
+        };
+        if !passing || began.elapsed() > BROKER_TIMEOUT {
+            return Err(error);
+        }
+        tokio::time::sleep(BROKER_PAUSE).await;
+    }
+}

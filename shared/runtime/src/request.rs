@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 use contracts::problems::Code;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::ApiError;
 use crate::problem::REQUEST_ID;
@@ -42,9 +43,17 @@ pub(crate) async fn around(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
     let id = taken(request.headers()).unwrap_or_else(made);
-    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
-    let span = tracing::info_span!("request", method = %request.method(), route, request_id = id);
-    crate::telemetry::continue_trace(&span, request.headers());
+    let span = tracing::info_span!(
+        "request",
+        method = request.method().as_str(),
+        request_id = id,
+        otel.kind = Empty,
+        otel.name = Empty,
+        otel.status_code = Empty,
+        http.route = Empty,
+        http.response.status_code = Empty,
+    );
+    let exported = crate::telemetry::continue_trace(&span, request.headers());
 
     let mut slot = id.clone();
     let mut call = pin!(next.call(request).instrument(span.clone()));
@@ -60,13 +69,29 @@ pub(crate) async fn around(
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
-    let status = answer.status().as_u16();
+    // Asked after routing, which remembers what matched: asked before, every request would be routed twice.
+    let route = answer.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let status = answer.status();
+    span.in_scope(|| tracing::debug!(route, status = status.as_u16(), "answered"));
+    if exported {
+        describe(&span, answer.request().method(), &route, status);
+    }
     SECONDS.record(
         began.elapsed().as_secs_f64(),
-        &[KeyValue::new("route", route), KeyValue::new("status", i64::from(status))],
+        &[KeyValue::new("route", route), KeyValue::new("status", i64::from(status.as_u16()))],
     );
-    span.in_scope(|| tracing::debug!(status, "answered"));
     Ok(answer)
+}
+
+/// OpenTelemetry's names for what was asked and answered; in logs they would only cost.
+fn describe(span: &Span, method: &Method, route: &str, status: StatusCode) {
+    span.record("otel.kind", "server");
+    span.record("otel.name", format!("{method} {route}"));
+    span.record("http.route", route);
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// actix's own refusals (405, a path value of a wrong form) are bare text: they become problems, too.

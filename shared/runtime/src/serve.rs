@@ -20,6 +20,8 @@ use crate::{ApiError, Health, health, metrics, pages, request};
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The head of a request must arrive in this time; bodies have their own deadline where they are read.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections an HTTP thread serves at a time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 4_096;
 /// Requests in hand at a stop may take this long: more than the slowest commit.
 const DRAIN_S_MAX: u64 = 30;
 
@@ -70,18 +72,20 @@ pub fn start(config: &ServeConfig, service: Service) -> io::Result<Running> {
         if let Some(auth) = &auth {
             app = app.app_data(Arc::clone(auth));
         }
+        // The service's own routes first: they are tried in order.
         app.wrap(from_fn(request::around))
+            .configure(|routes| configure(routes))
             .route("/healthz", web::get().to(health::healthz))
             .route("/readyz", web::get().to(health::readyz))
             .route("/metrics", web::get().to(metrics::page))
             .route("/problems", web::get().to(pages::all))
             .route("/problems/{code}", web::get().to(pages::one))
             .route("/openapi.json", web::get().to(pages::openapi))
-            .configure(|routes| configure(routes))
             .default_service(web::to(not_found))
     })
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
+    .max_connections(CONNECTIONS_MAX)
     .shutdown_timeout(DRAIN_S_MAX)
     .disable_signals();
     if config.workers > 0 {

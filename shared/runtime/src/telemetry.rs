@@ -43,7 +43,7 @@ pub struct Telemetry(());
 pub fn init(service: &'static str) -> Result<Telemetry, TelemetryError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(filter)?,
-        _ => EnvFilter::new("info,actix_server=warn"),
+        _ => EnvFilter::new("info,actix_server=warn,fjall=warn,lsm_tree=warn,opentelemetry=warn,async_nats=warn"),
     };
     global::set_text_map_propagator(TraceContextPropagator::new());
     let traces = match traces(service)? {
@@ -89,14 +89,15 @@ fn traces(service: &'static str) -> Result<Option<SdkTracerProvider>, openteleme
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
 }
 
-/// Makes a request's span part of its caller's trace (W3C Trace Context).
-pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
+/// Makes a request's span part of its caller's trace (W3C Trace Context); false when traces go nowhere.
+pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> bool {
     if EXPORTING.get().is_none() {
-        return;
+        return false;
     }
     let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)));
     // Without a layer that takes it the span stays a root.
     let _ = span.set_parent(parent);
+    true
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -4,3 +4,4 @@ pub mod chain;
 pub mod frame;
 pub mod key;
 pub mod places;
+pub mod read;

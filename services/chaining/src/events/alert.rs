@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::actors::chain::Stop;
 use crate::actors::log::steps::Frozen;
 use crate::actors::now;
+use crate::error::with_causes;
 
 /// Tells that an operator's chain stopped.
 pub(super) async fn chain_stopped(bus: &Bus, operator: OperatorId, stop: &Stop) {
@@ -38,18 +39,6 @@ pub async fn log_frozen(bus: &Bus, origin: &str, size: u64, why: &Frozen) {
     let id = format!("{LOG_FROZEN}-{size}-{}", at.0);
     // No operator is concerned more than another.
     publish(bus, &format!("alerts.{LOG_FROZEN}.log"), CE_LOG_FROZEN, &id, &event).await;
-}
-
-/// An error and what caused it, as one sentence.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 async fn publish(bus: &Bus, subject: &str, kind: &str, id: &str, event: &impl Serialize) {

@@ -13,8 +13,8 @@ use contracts::events::{CE_BLOCK, CE_CHECKPOINT};
 use contracts::subjects;
 use tokio::sync::watch;
 
-use super::alert::with_causes;
 use crate::actors::log::Shown;
+use crate::error::with_causes;
 use crate::metrics::Metrics;
 use crate::storage::{LogEntry, StorageError, Store};
 

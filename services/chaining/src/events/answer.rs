@@ -8,7 +8,7 @@ use contracts::ask::{ANSWER_BYTES_MAX, FramesAnswer, FramesQuery};
 use contracts::frame::Frame;
 use contracts::{Seq, subjects};
 
-use super::alert::with_causes;
+use crate::error::with_causes;
 use crate::storage::{StorageError, Store};
 
 /// Answers until dropped.

@@ -10,9 +10,9 @@ use bus::{Bus, Delivery, Feed, FeedError};
 use contracts::{OperatorId, subjects};
 use tokio::sync::mpsc;
 
-use super::alert::with_causes;
 use crate::actors::chain::{Chain, Stop, Surroundings, Take, Told};
 use crate::domain::places::Places;
+use crate::error::with_causes;
 use crate::metrics::Metrics;
 
 /// How often the position is written. What comes again after a crash is recognised, so it may be behind.

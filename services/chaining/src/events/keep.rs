@@ -6,7 +6,7 @@ use std::time::Duration;
 use bus::Bus;
 use contracts::subjects;
 
-use super::alert::with_causes;
+use crate::error::with_causes;
 use crate::metrics::Metrics;
 use crate::storage::Store;
 

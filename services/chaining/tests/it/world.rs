@@ -4,14 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bus::{Bus, BusConfig, Headers, LostStreams, StreamBytes};
+use chaining::actors::Witness;
+use chaining::actors::log::steps;
+use chaining::domain::chain::{NewBlock, Taken, seal};
+use chaining::domain::frame::check;
 use chaining::domain::key::LogKey;
 use chaining::metrics::Metrics;
 use chaining::pipeline::Pipeline;
-use chaining::storage::{EmbeddedStore, Store};
+use chaining::storage::{Appended, EmbeddedStore, Store};
 use contracts::events::CE_FRAME;
-use contracts::frame::{BatchMeta, Frame, Packer};
-use contracts::{OperatorId, Seq, StreamNo, UnixMillis, subjects};
+use contracts::frame::{BatchMeta, Frame, Packer, Unpacker};
+use contracts::{Hash, Height, OperatorId, Seq, StreamNo, UnixMillis, subjects};
 use testkit::NatsServer;
 
 /// How long something that must happen may take.
@@ -101,4 +106,44 @@ pub async fn sealed(store: &Arc<dyn Store>, operator: OperatorId, stream: u8, se
         (head.sealed_through(StreamNo(stream)) >= seq).then_some(())
     })
     .await;
+}
+
+/// The next block of an operator's stream 0, made as a chain makes it.
+pub async fn next_block(store: &Arc<dyn Store>, operator: OperatorId, records: u64) -> NewBlock {
+    let head = store.head(operator).await.unwrap();
+    let first = head.sealed_through(StreamNo(0)) + 1;
+    let frame = frame(operator, 0, first, records, 4);
+    let checked = check(frame.encode().into(), &frame, &mut Unpacker::new().unwrap()).unwrap();
+    seal(operator, &head, &[Taken { tx_seq: first, frame: checked }], now()).unwrap()
+}
+
+/// Appends blocks of three records.
+pub async fn append(store: &Arc<dyn Store>, operator: OperatorId, blocks: u64) {
+    for _ in 0..blocks {
+        let block = next_block(store, operator, 3).await;
+        assert_eq!(store.append_block_if_head_is(block).await.unwrap(), Appended::Appended);
+    }
+}
+
+/// Brings the log to the end of all chains.
+pub async fn log_everything(store: &Arc<dyn Store>) {
+    let mut news = steps::behind(store).await.unwrap();
+    let mut standing = steps::recover(&**store, &key(), &Nobody).await.unwrap();
+    while let Some(grown) = steps::integrate(&**store, &key(), &standing, &mut news).await.unwrap() {
+        standing = grown.standing;
+    }
+}
+
+/// Nobody was told anything.
+pub struct Nobody;
+
+#[async_trait]
+impl Witness for Nobody {
+    async fn last_block(&self, _: OperatorId) -> Result<Option<(Height, Hash)>, String> {
+        Ok(None)
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
 }

@@ -113,6 +113,8 @@ async fn watch_over(
 ) {
     let mut pause = RESTART_FIRST;
     loop {
+        // Waiting for a child closes the pipe to it, unless somebody else holds the pipe.
+        let _pipe = child.stdin.take();
         let started = Instant::now();
         let ended = tokio::select! {
             ended = child.wait() => Some(ended),

@@ -1,0 +1,41 @@
+//! What a chaining process is told at its start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// From the file `$DSOM_CONFIG` names and the environment: `DSOM_CHAINING_LISTEN` and so on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `nats://host:port`, several separated by commas.
+    pub nats_url: String,
+    /// Base address of the monitoring port of every server of `nats_url`, separated by commas.
+    pub nats_monitor_url: String,
+    /// Where chains and log lie; a directory of this process alone.
+    pub data_dir: PathBuf,
+    /// The JWK Set that access tokens verify with: a file or an `http(s)` URL.
+    pub jwks: String,
+    /// `iss` of access tokens.
+    pub token_issuer: String,
+    /// `aud` of access tokens.
+    pub token_audience: String,
+    /// The key that signs checkpoints: a file with the text `PRIVATE+KEY+…`.
+    pub log_key: PathBuf,
+    /// The log's name, which is also the key's: fixed for the log's life.
+    pub log_origin: String,
+}
+
+impl Config {
+    /// Whose access tokens are taken.
+    pub(crate) fn auth(&self) -> runtime::AuthConfig {
+        runtime::AuthConfig {
+            jwks: self.jwks.clone(),
+            token_issuer: self.token_issuer.clone(),
+            token_audience: self.token_audience.clone(),
+        }
+    }
+}

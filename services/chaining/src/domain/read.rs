@@ -1,0 +1,142 @@
+//! What can be read out of a stored block, each time held against its header: a record, its proof, all leaves.
+
+use bytes::Bytes;
+use contracts::block::{BadHeader, BlockHeader};
+use contracts::frame::{BadFrame, Frame, Unpacker};
+use contracts::{Hash, Seq, StreamNo};
+
+use super::frame::{Damage, check_roots, leaves};
+
+/// The first thing wrong with a stored block.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlockFault {
+    /// Its header is not one.
+    #[error("the header can't be read")]
+    Header(#[source] BadHeader),
+    /// A frame can't be read.
+    #[error("frame {number} can't be read")]
+    Frame {
+        /// Which, from 0.
+        number: usize,
+        /// Why.
+        #[source]
+        cause: BadFrame,
+    },
+    /// A batch does not have the root its receipt promised.
+    #[error("frame {number} of stream {stream} is not what was accepted")]
+    Batch {
+        /// Which frame, from 0.
+        number: usize,
+        /// Its stream.
+        stream: StreamNo,
+        /// Which batch, and the two roots.
+        #[source]
+        damage: Damage,
+    },
+    /// The records do not have the root that the header names.
+    #[error("the records make root {found}, the header names {named}")]
+    Root {
+        /// By the header.
+        named: Hash,
+        /// By the records.
+        found: Hash,
+    },
+    /// The frames hold other seqs than the header names.
+    #[error("the frames of stream {stream} do not hold the seqs that the header names")]
+    Streams {
+        /// Which stream.
+        stream: StreamNo,
+    },
+}
+
+/// A block whose records have been held against its header.
+#[derive(Debug)]
+pub struct OpenBlock {
+    /// What it says.
+    pub header: BlockHeader,
+    /// Its frames, in order.
+    pub frames: Vec<Frame>,
+    /// The leaf hashes of all its records, in order.
+    pub leaves: Vec<Hash>,
+}
+
+/// A record in its block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The record as it was sent.
+    pub record: Vec<u8>,
+    /// Its index among the block's records.
+    pub leaf: u64,
+}
+
+impl OpenBlock {
+    /// Derives everything a block says from its frames.
+    ///
+    /// # Errors
+    /// [`BlockFault`] naming the first thing that does not agree.
+    pub fn open(header: &[u8], frames: &[Bytes], unpacker: &mut Unpacker) -> Result<Self, BlockFault> {
+        let header = BlockHeader::parse(header).map_err(BlockFault::Header)?;
+        let mut open = Self { header, frames: Vec::with_capacity(frames.len()), leaves: Vec::new() };
+        for (number, bytes) in frames.iter().enumerate() {
+            let at = |cause| BlockFault::Frame { number, cause };
+            let frame = Frame::decode(bytes).map_err(at)?;
+            let own = leaves(&frame, unpacker).map_err(at)?;
+            let stream = frame.stream;
+            check_roots(&frame, &own).map_err(|damage| BlockFault::Batch { number, stream, damage })?;
+            open.leaves.extend(own);
+            open.frames.push(frame);
+        }
+        let found = ledger::root(&open.leaves);
+        if found != open.header.root {
+            return Err(BlockFault::Root { named: open.header.root, found });
+        }
+        open.streams_agree()?;
+        Ok(open)
+    }
+
+    /// The frames of each stream, put together, hold exactly the seqs of the header, in order.
+    fn streams_agree(&self) -> Result<(), BlockFault> {
+        for range in &self.header.streams {
+            let mut next = range.first.get();
+            for frame in self.frames.iter().filter(|frame| frame.stream == range.stream) {
+                if frame.operator != self.header.operator || frame.first_seq().get() != next {
+                    return Err(BlockFault::Streams { stream: range.stream });
+                }
+                next = frame.last_seq() + 1;
+            }
+            if next != range.last.get() + 1 {
+                return Err(BlockFault::Streams { stream: range.stream });
+            }
+        }
+        let named = |frame: &&Frame| !self.header.streams.iter().any(|range| range.stream == frame.stream);
+        match self.frames.iter().find(named) {
+            Some(frame) => Err(BlockFault::Streams { stream: frame.stream }),
+            None => Ok(()),
+        }
+    }
+
+    /// The record with this seq. `None` when the block does not hold it.
+    ///
+    /// # Errors
+    /// The frame does not unpack, though it did when the block was opened.
+    pub fn find(&self, stream: StreamNo, seq: Seq, unpacker: &mut Unpacker) -> Result<Option<Found>, BadFrame> {
+        let mut before = 0;
+        for frame in &self.frames {
+            let (first, last) = (frame.first_seq().get(), frame.last_seq());
+            if frame.stream != stream || seq.get() < first || seq.get() > last {
+                before += frame.records();
+                continue;
+            }
+            let mut skip = seq.get() - first;
+            let leaf = before + skip;
+            for part in frame.parts() {
+                if skip < u64::from(part.records()) {
+                    let record = unpacker.unpack(part)?.nth(skip as usize);
+                    return Ok(record.map(|record| Found { record: record.to_vec(), leaf }));
+                }
+                skip -= u64::from(part.records());
+            }
+        }
+        Ok(None)
+    }
+}

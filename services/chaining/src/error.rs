@@ -1,0 +1,57 @@
+//! How errors of this service are told: one sentence with its causes.
+
+use crate::domain::key::BadLogKey;
+use crate::storage::StorageError;
+
+/// Why a chaining process can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The file with the log's key.
+    #[error("the log key {path} can't be read")]
+    KeyFile {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log's key.
+    #[error("checkpoints can't be signed")]
+    Key(#[source] BadLogKey),
+    /// Chains and log.
+    #[error("the store can't be used")]
+    Store(#[source] StorageError),
+    /// What is stored does not agree with itself.
+    #[error("the store is damaged: {0}; run `dsom fsck` to see more, and restore it from a backup")]
+    Damaged(String),
+    /// The broker.
+    #[error("the broker can't be used")]
+    Connect(#[source] bus::ConnectError),
+    /// Its streams.
+    #[error("the broker's streams can't be used")]
+    Declare(#[source] bus::DeclareError),
+    /// What verifies access tokens.
+    #[error("access tokens can't be verified")]
+    Auth(#[source] runtime::auth::KeysError),
+    /// The address.
+    #[error("can't serve on {addr}")]
+    Serve {
+        /// Where.
+        addr: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// An error and what caused it, as one sentence.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,126 @@
+//! The whole log: entries against chains, tiles and the checkpoint's root against entries.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use contracts::{Hash, Height, OperatorId};
+use ledger::note::Verifier;
+use ledger::{Checkpoint, Edge, TileId};
+
+use super::{Checked, Finding, Progress, What, unreadable};
+use crate::error::with_causes;
+use crate::storage::{LogEntry, Store};
+
+/// Entries read at a time.
+const ENTRIES_PAGE: usize = 256;
+
+pub(super) async fn check(
+    store: &dyn Store,
+    log: &Verifier,
+    checked: &mut Progress,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Checked<()> {
+    let signed = checkpoint(store, log).await?;
+    let size = store.log_size().await.map_err(|error| unreadable(&error, Finding::new(What::Entry, "")))?;
+    if signed.as_ref().is_some_and(|signed| signed.size > size) {
+        let detail = format!("the checkpoint covers more than the {size} entries there are");
+        return Err(Finding::new(What::Checkpoint, detail).into());
+    }
+    let mut edge = Edge::new();
+    let mut heights: BTreeMap<OperatorId, Height> = BTreeMap::new();
+    while edge.size() < size {
+        let from = edge.size();
+        let wrong = |detail: &str| Finding { index: Some(from), ..Finding::new(What::Entry, detail) };
+        let entries = store.entries(from, ENTRIES_PAGE).await.map_err(|error| unreadable(&error, wrong("")))?;
+        if entries.is_empty() {
+            return Err(wrong("the entry is missing").into());
+        }
+        for entry in entries.into_iter().take((size - from) as usize) {
+            one(store, edge.size(), &entry, &mut heights).await?;
+            for (tile, bytes) in edge.push(ledger::leaf_hash(&entry.header)) {
+                compare(store, tile, &bytes, checked).await?;
+            }
+            checked.entries += 1;
+            root(signed.as_ref(), &edge, checked, store).await?;
+        }
+        progress(*checked);
+    }
+    for (operator, height) in heights {
+        let wrong = || Finding::of_block(What::Entry, operator, height, "the last entry of the operator is another");
+        let logged = store.logged(operator).await.map_err(|error| unreadable(&error, wrong()))?;
+        if logged != height {
+            return Err(wrong().into());
+        }
+    }
+    Ok(())
+}
+
+async fn checkpoint(store: &dyn Store, log: &Verifier) -> Checked<Option<Checkpoint>> {
+    let wrong = |detail: String| Finding::new(What::Checkpoint, detail);
+    let stored = store.checkpoint().await.map_err(|error| unreadable(&error, wrong(String::new())))?;
+    let Some(stored) = stored else { return Ok(None) };
+    let signed = Checkpoint::open(&stored.note, log).map_err(|error| wrong(with_causes(&error)))?;
+    if signed.size != stored.size || signed.root != stored.root {
+        return Err(wrong("the checkpoint is filed under another size or root".into()).into());
+    }
+    Ok(Some(signed))
+}
+
+/// An entry is the header of the next block of its operator, and is found by it.
+async fn one(
+    store: &dyn Store,
+    index: u64,
+    entry: &LogEntry,
+    heights: &mut BTreeMap<OperatorId, Height>,
+) -> Checked<()> {
+    let LogEntry { operator, height, header } = entry;
+    let wrong =
+        |detail: &str| Finding { index: Some(index), ..Finding::of_block(What::Entry, *operator, *height, detail) };
+    let before = heights.insert(*operator, *height).map_or(0, |height| height.0);
+    if height.0 != before + 1 {
+        return Err(wrong("the entry does not follow its operator's last one").into());
+    }
+    let headers = store.headers(*operator, *height, 1).await.map_err(|error| unreadable(&error, wrong("")))?;
+    let block = headers.first().ok_or_else(|| wrong("the log has the block, the chain has not"))?;
+    if block != header {
+        let offset = first_difference(block, header).map(|n| n as u64);
+        return Err(Finding { offset, ..wrong("the entry is not the block's header") }.into());
+    }
+    let found = store.index_of(*operator, *height).await.map_err(|error| unreadable(&error, wrong("")))?;
+    if found != Some(index) {
+        return Err(wrong("the block is not found at its place in the log").into());
+    }
+    Ok(())
+}
+
+/// When the walk stands at the checkpoint: its root, and the tiles that are not full there.
+async fn root(signed: Option<&Checkpoint>, edge: &Edge, checked: &mut Progress, store: &dyn Store) -> Checked<()> {
+    let Some(signed) = signed.filter(|signed| signed.size == edge.size()) else { return Ok(()) };
+    let found: Hash = edge.root();
+    if found != signed.root {
+        let detail = format!("it signs root {}, the entries make {found}", signed.root);
+        return Err(Finding { index: Some(signed.size), ..Finding::new(What::Checkpoint, detail) }.into());
+    }
+    for (tile, bytes) in edge.partial_tiles() {
+        compare(store, tile, &bytes, checked).await?;
+    }
+    Ok(())
+}
+
+/// A stored tile begins with what the entries make.
+async fn compare(store: &dyn Store, tile: TileId, expected: &[u8], checked: &mut Progress) -> Checked<()> {
+    let wrong = |offset, detail: &str| Finding::of_tile(tile, offset, detail);
+    let stored: Option<Bytes> =
+        store.tile(tile.level, tile.index).await.map_err(|error| unreadable(&error, wrong(None, "")))?;
+    let stored = stored.ok_or_else(|| wrong(None, "the tile is missing"))?;
+    if let Some(offset) = first_difference(expected, stored.get(..expected.len()).unwrap_or(&stored)) {
+        return Err(wrong(Some(offset), "the tile is not what the entries make").into());
+    }
+    checked.tiles += 1;
+    Ok(())
+}
+
+fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
+    let common = one.iter().zip(other).position(|(a, b)| a != b);
+    common.or((one.len() != other.len()).then_some(one.len().min(other.len())))
+}

@@ -1,0 +1,54 @@
+//! `GET /v1/blocks/{operator}/{height}`: a block's header, and where it stands.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use contracts::{Hash, Height};
+use runtime::{ApiError, Caller};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Service, own, part, unavailable};
+
+/// A block.
+#[derive(Debug, Serialize, ToSchema)]
+struct Block {
+    /// The header, verbatim: nine lines of text.
+    header: String,
+    /// SHA-256 of the header, base64.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// Its index in the public log, once it is there.
+    log_index: Option<u64>,
+    /// Bytes its records take, packed.
+    packed_bytes: u64,
+}
+
+/// A block of the chain, checked against its records before it is shown.
+#[utoipa::path(
+    get,
+    path = "/v1/blocks/{operator}/{height}",
+    tag = "chains",
+    params(
+        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("height" = u64, Path, description = "The block's height, from 1"),
+    ),
+    security(("bearer" = ["records:read"])),
+    responses((status = 200, description = "The block", body = Block))
+)]
+pub async fn get(
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let operator = own(&caller, &path.0)?;
+    let height: Height = part("height", &path.1)?;
+    let (stored, _) = service.open_block(operator, height).await?;
+    let log_index = service.store.index_of(operator, height).await.map_err(unavailable)?;
+    Ok(HttpResponse::Ok().json(Block {
+        hash: ledger::block_hash(&stored.header),
+        header: String::from_utf8_lossy(&stored.header).into_owned(),
+        log_index,
+        packed_bytes: stored.frames.iter().map(|frame| frame.len() as u64).sum(),
+    }))
+}

@@ -1,0 +1,95 @@
+//! The routes of chaining: decode, read what is stored, hold it against its proof, encode.
+
+pub mod blocks;
+pub mod chains;
+pub mod export;
+pub mod fsck;
+pub mod log;
+pub mod openapi;
+pub mod records;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use actix_web::web;
+use contracts::frame::Unpacker;
+use contracts::problems::Code;
+use contracts::{Height, OperatorId};
+use runtime::{ApiError, Caller};
+use tokio::sync::watch;
+
+use crate::actors::log::Shown;
+use crate::domain::key::LogKey;
+use crate::domain::read::OpenBlock;
+use crate::storage::{StorageError, Store, StoredBlock};
+
+/// Scope that lets an operator read its own records, proofs and chain.
+pub const RECORDS_READ: &str = "records:read";
+/// Scope that lets an administrator have everything derived anew.
+pub const LEDGER_FSCK: &str = "ledger:fsck";
+
+/// What the routes work with.
+pub struct Service {
+    /// Chains and log.
+    pub store: Arc<dyn Store>,
+    /// The log's name and key.
+    pub key: Arc<LogKey>,
+    /// What the log shows.
+    pub shown: watch::Receiver<Shown>,
+    /// Whether a check of everything runs.
+    pub checking: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// A stored block, held against its header.
+    async fn open_block(&self, operator: OperatorId, height: Height) -> Result<(StoredBlock, OpenBlock), ApiError> {
+        let stored = self.store.block(operator, height).await.map_err(unavailable)?;
+        let Some(stored) = stored else {
+            return Err(ApiError::new(Code::NotFound, format!("the chain has no block {height}")));
+        };
+        let opened = web::block(move || {
+            let mut unpacker = Unpacker::new().map_err(|error| ApiError::internal(&error))?;
+            let open = OpenBlock::open(&stored.header, &stored.frames, &mut unpacker);
+            open.map(|open| (stored, open)).map_err(|error| ApiError::internal(&error))
+        });
+        opened.await.map_err(|error| ApiError::internal(&error))?
+    }
+}
+
+/// Adds the routes.
+pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
+    routes
+        .app_data(web::Data::new(service))
+        .route("/v1/records/{operator}/{stream}/{seq}", web::get().to(records::get))
+        .route("/v1/records/{operator}/{stream}/{seq}/proof", web::get().to(records::proof))
+        .route("/v1/blocks/{operator}/{height}", web::get().to(blocks::get))
+        .route("/v1/chains/{operator}", web::get().to(chains::get))
+        .route("/v1/export/{operator}", web::get().to(export::get))
+        .route("/v1/fsck", web::post().to(fsck::post))
+        .route("/log/checkpoint", web::get().to(log::checkpoint))
+        .route("/log/vkey", web::get().to(log::vkey))
+        .route("/log/tile/{path:.*}", web::get().to(log::tile));
+}
+
+/// A value of the path, in its one form.
+fn part<T: FromStr>(name: &str, text: &str) -> Result<T, ApiError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| ApiError::new(Code::BadRequest, format!("{name}: {error}")))
+}
+
+/// The operator of the path, who must be the caller.
+fn own(caller: &Caller, text: &str) -> Result<OperatorId, ApiError> {
+    caller.require(RECORDS_READ)?;
+    let operator = part("operator", text)?;
+    caller.require_own(operator)?;
+    Ok(operator)
+}
+
+/// The store could not answer: asking again may work.
+fn unavailable(error: StorageError) -> ApiError {
+    tracing::error!(error = %crate::error::with_causes(&error), "the store could not be read");
+    ApiError::new(Code::Unavailable, "the store could not be read").retry_after(1)
+}

@@ -1,0 +1,163 @@
+//! `GET /v1/records/{operator}/{stream}/{seq}`: a record as it was sent, and its proof.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use contracts::frame::Unpacker;
+use contracts::problems::Code;
+use contracts::{Height, OperatorId, Seq, StreamNo};
+use ledger::{RecordProof, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
+use runtime::{ApiError, Caller};
+
+use super::{Service, own, part, unavailable};
+use crate::domain::read::{Found, OpenBlock};
+use crate::storage::StoredBlock;
+
+/// How long a proof waits for the checkpoint that will cover it: a few of the log's ticks.
+const PUBLISH_WAIT: Duration = Duration::from_secs(2);
+/// Media type of a proof file, which is text.
+const PROOF_TYPE: &str = "text/plain; charset=utf-8";
+
+/// The bytes of a record, exactly as the operator sent them.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{operator}/{stream}/{seq}",
+    tag = "records",
+    params(
+        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("stream" = u8, Path, description = "The stream, 0 to 255"),
+        ("seq" = u64, Path, description = "The record's seq"),
+    ),
+    security(("bearer" = ["records:read"])),
+    responses((status = 200, description = "The record", content_type = "application/json"))
+)]
+pub async fn get(
+    caller: Caller,
+    path: web::Path<(String, String, String)>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let place = Place::read(&caller, &path)?;
+    let (_, open, _) = place.open(&service).await?;
+    let found = place.find(open).await?.1;
+    Ok(HttpResponse::Ok().content_type("application/json").body(found.record))
+}
+
+/// One file that proves the record: to any verifier of C2SP tlog-proof that its block's header is in the log, to `dsom verify` the
+/// rest. It is verified here before it is handed out.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{operator}/{stream}/{seq}/proof",
+    tag = "records",
+    params(
+        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("stream" = u8, Path, description = "The stream, 0 to 255"),
+        ("seq" = u64, Path, description = "The record's seq"),
+    ),
+    security(("bearer" = ["records:read"])),
+    responses((status = 200, description = "A .tlog-proof file", content_type = "text/plain"))
+)]
+pub async fn proof(
+    caller: Caller,
+    path: web::Path<(String, String, String)>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let place = Place::read(&caller, &path)?;
+    let (stored, open, height) = place.open(&service).await?;
+    let (open, found) = place.find(open).await?;
+    let (index, size, note) = published(&service, place.operator, height).await?;
+    let header_path = header_path(&service, index, size).await?;
+    let verifier = service.key.verifier().clone();
+    let made = web::block(move || {
+        let path = Tree::new(&open.leaves).inclusion_proof(found.leaf).map_err(|error| ApiError::internal(&error))?;
+        let record = found.record;
+        let extra = RecordProof { record, leaf: found.leaf, path, header: stored.header.to_vec() }.to_bytes();
+        let file = TlogProof { extra: Some(extra), index, path: header_path, checkpoint: note.to_vec() }.to_bytes();
+        match ledger::verify::record_proof(&file, &verifier) {
+            Ok(_) => Ok(file),
+            Err(error) => Err(ApiError::internal(&error)),
+        }
+    });
+    let file = made.await.map_err(|error| ApiError::internal(&error))??;
+    let name = format!("{}.{}.{}.tlog-proof", place.operator, place.stream, place.seq);
+    let answer = HttpResponse::Ok()
+        .content_type(PROOF_TYPE)
+        .insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")))
+        .body(file);
+    Ok(answer)
+}
+
+/// A record's name.
+struct Place {
+    operator: OperatorId,
+    stream: StreamNo,
+    seq: Seq,
+}
+
+impl Place {
+    fn read(caller: &Caller, (operator, stream, seq): &(String, String, String)) -> Result<Self, ApiError> {
+        Ok(Self { operator: own(caller, operator)?, stream: part("stream", stream)?, seq: part("seq", seq)? })
+    }
+
+    fn not_sealed(&self) -> ApiError {
+        ApiError::new(Code::NotFound, format!("seq {} of stream {} is not sealed", self.seq, self.stream))
+    }
+
+    /// The block that holds it.
+    async fn open(&self, service: &Service) -> Result<(StoredBlock, OpenBlock, Height), ApiError> {
+        let height = service.store.height_holding(self.operator, self.stream, self.seq).await.map_err(unavailable)?;
+        let height = height.ok_or_else(|| self.not_sealed())?;
+        let (stored, open) = service.open_block(self.operator, height).await?;
+        Ok((stored, open, height))
+    }
+
+    /// The record in its block.
+    async fn find(&self, open: OpenBlock) -> Result<(OpenBlock, Found), ApiError> {
+        let (stream, seq) = (self.stream, self.seq);
+        let found = web::block(move || {
+            let mut unpacker = Unpacker::new().map_err(|error| ApiError::internal(&error))?;
+            let found = open.find(stream, seq, &mut unpacker).map_err(|error| ApiError::internal(&error))?;
+            Ok::<_, ApiError>((open, found))
+        });
+        let (open, found) = found.await.map_err(|error| ApiError::internal(&error))??;
+        Ok((open, found.ok_or_else(|| self.not_sealed())?))
+    }
+}
+
+/// A block's index in the log, and a checkpoint that covers it; waits a little when it is about to come.
+async fn published(service: &Service, operator: OperatorId, height: Height) -> Result<(u64, u64, Bytes), ApiError> {
+    let mut shown = service.shown.clone();
+    let covered = async {
+        loop {
+            let now = shown.borrow_and_update().clone();
+            let index = service.store.index_of(operator, height).await.map_err(unavailable)?;
+            if let (Some(index), Some(note)) = (index, now.note)
+                && index < now.size
+            {
+                return Ok((index, now.size, note));
+            }
+            if shown.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    };
+    let late =
+        |_| ApiError::new(Code::Unavailable, "the record is sealed, its block is not published yet").retry_after(1);
+    tokio::time::timeout(PUBLISH_WAIT, covered).await.map_err(late)?
+}
+
+/// The path from an entry to the root of the log at a size.
+async fn header_path(service: &Service, index: u64, size: u64) -> Result<Vec<contracts::Hash>, ApiError> {
+    let mut tiles: Vec<(TileId, Bytes)> = Vec::new();
+    for tile in inclusion_tiles(index, size).map_err(|error| ApiError::internal(&error))? {
+        let bytes = service.store.tile(tile.level, tile.index).await.map_err(unavailable)?.unwrap_or_default();
+        let width = usize::from(tile.width) * 32;
+        tiles.push((tile, bytes.slice(..width.min(bytes.len()))));
+    }
+    let read = |wanted: TileId| {
+        let found = tiles.iter().find(|(tile, _)| *tile == wanted).map(|(_, bytes)| bytes.clone());
+        Ok::<_, std::convert::Infallible>(found.unwrap_or_default())
+    };
+    inclusion_from_tiles(index, size, read).map_err(|error| ApiError::internal(&error))
+}

@@ -1,0 +1,98 @@
+//! `fsck` finds one flipped bit wherever it is, and says where.
+
+use std::sync::Arc;
+
+use chaining::fsck::{Finding, Report, Scope, What, fsck};
+use chaining::storage::Store;
+use contracts::{Height, StreamNo};
+
+use crate::doubles::{Doubled, Flip};
+use crate::world::{append, key, log_everything, open, operator};
+
+async fn check(store: &dyn Store) -> Report {
+    fsck(store, key().verifier(), Scope::Everything, &mut |_| {}).await
+}
+
+async fn first(store: &Arc<dyn Store>, flip: Flip) -> Finding {
+    let report = check(&Doubled::flipped(store, flip.clone())).await;
+    assert!(!report.ok, "{flip:?} was not found");
+    report.first.unwrap()
+}
+
+#[actix::test]
+async fn a_sound_store_is_found_sound_and_one_flipped_bit_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for n in 1..=2 {
+        append(&store, operator(n), 200).await;
+    }
+    log_everything(&store).await;
+    let report = check(&*store).await;
+    assert_eq!(report.first, None);
+    assert_eq!((report.checked.chains, report.checked.blocks, report.checked.entries), (2, 400, 400));
+    assert_eq!(report.checked.tiles, 3, "one full, one partial, one above");
+
+    for at in 0..700 {
+        let found = first(&store, Flip::Frame(operator(2), Height(7), 0, at)).await;
+        assert_eq!((found.operator, found.height), (Some(operator(2)), Some(Height(7))), "byte {at}: {found}");
+    }
+    // A record kept as it is (not packed), one letter of whose text is another.
+    let found = first(&store, Flip::Frame(operator(2), Height(7), 0, 160)).await;
+    assert_eq!((found.what, found.frame, found.stream), (What::Record, Some(0), Some(StreamNo(0))), "{found}");
+    assert!(found.seq.is_some());
+
+    for at in [20, 60, 130, 200, 290] {
+        let found = first(&store, Flip::Header(operator(1), Height(9), at)).await;
+        let next_links = found.height == Some(Height(10));
+        assert!(found.height == Some(Height(9)) || next_links, "byte {at}: {found}");
+        assert_eq!((found.what, found.operator), (What::Block, Some(operator(1))), "byte {at}: {found}");
+    }
+    let found = first(&store, Flip::Entry(17, 100)).await;
+    assert_eq!((found.what, found.index, found.offset), (What::Entry, Some(17), Some(100)), "{found}");
+    let found = first(&store, Flip::Tile(0, 0, 700)).await;
+    assert_eq!((found.what, found.tile.as_deref(), found.offset), (What::Tile, Some("tile/0/000"), Some(700)));
+    let found = first(&store, Flip::Tile(0, 1, 5)).await;
+    assert_eq!((found.what, found.tile.as_deref(), found.offset), (What::Tile, Some("tile/0/001.p/144"), Some(5)));
+    let found = first(&store, Flip::Checkpoint(30)).await;
+    assert_eq!(found.what, What::Checkpoint);
+    assert!(found.to_string().starts_with("checkpoint: "), "{found}");
+}
+
+#[actix::test]
+async fn a_bit_flipped_in_the_files_themselves_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = open(dir.path());
+        append(&store, operator(1), 12).await;
+        log_everything(&store).await;
+    }
+    // The engine keeps a journal, with checksums: a flip there must not go unnoticed either.
+    let mut flipped = 0;
+    for entry in walk(dir.path()) {
+        let mut bytes = std::fs::read(&entry).unwrap();
+        let needle = b"height 7\n";
+        let Some(at) = bytes.windows(needle.len()).position(|window| window == needle) else { continue };
+        bytes[at + 3] ^= 1;
+        std::fs::write(&entry, &bytes).unwrap();
+        flipped += 1;
+    }
+    assert!(flipped > 0, "headers lie in the files as they are");
+    match std::panic::catch_unwind(|| chaining::storage::EmbeddedStore::open(dir.path())) {
+        Ok(Ok(store)) => {
+            let report = check(&store).await;
+            let found = report.first.expect("it is found");
+            assert_eq!(found.operator, Some(operator(1)), "{found}");
+        }
+        Ok(Err(error)) => assert!(chaining::error::with_causes(&error).len() > 20, "{error}"),
+        Err(_) => panic!("the engine panicked"),
+    }
+}
+
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
+}
