@@ -1,4 +1,5 @@
-//! Reads every record of files given as arguments (NDJSON, gzip) with the usual parser and prints how long one takes.
+//! Reads every record of files given as arguments (NDJSON, gzip) with the usual parser and prints how long one takes: the best of
+//! five runs a batch, since a shared machine only ever adds.
 #![allow(clippy::print_stdout)]
 
 use std::io::Read as _;
@@ -18,10 +19,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
         for batch in lines.chunks(1000) {
             let body = batch.join(&b'\n');
-            let start = Instant::now();
-            let checked = batch::check(&body, Media::Ndjson, NOW).map_err(|error| format!("{path}: {error:?}"))?;
-            nanos += start.elapsed().as_nanos();
-            records += checked.lengths.len();
+            let mut best = u128::MAX;
+            for _ in 0..5 {
+                let start = Instant::now();
+                let checked = batch::check(&body, Media::Ndjson, NOW).map_err(|error| format!("{path}: {error:?}"))?;
+                best = best.min(start.elapsed().as_nanos());
+                std::hint::black_box(checked);
+            }
+            nanos += best;
+            records += batch.len();
         }
     }
     println!("{records} records, {} ns each", nanos / records.max(1) as u128);

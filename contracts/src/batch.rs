@@ -173,14 +173,12 @@ fn stray_cr() -> Violation {
 
 fn lines(body: &[u8], mut each: impl FnMut(Range<usize>) -> Result<(), BatchError>) -> Result<(), BatchError> {
     let mut start = 0;
-    for line in body.strip_suffix(b"\n").unwrap_or(body).split(|b| *b == b'\n') {
-        if body.is_empty() {
-            break;
-        }
-        each(start..start + line.len())?;
-        start += line.len() + 1;
+    for end in memchr::memchr_iter(b'\n', body) {
+        each(start..end)?;
+        start = end + 1;
     }
-    Ok(())
+    // The last LF is optional.
+    if start < body.len() { each(start..body.len()) } else { Ok(()) }
 }
 
 /// The object, or the elements of the array; what an element holds is for the record's readers to judge.
@@ -247,6 +245,10 @@ mod tests {
             assert!(batch.records(body.as_bytes()).eq([a.as_bytes(), b.as_bytes()]));
         }
         assert_eq!(check(a.as_bytes(), Media::Json, NOW).expect("one").lengths.len(), 1);
+        // Spaces around the object on its line are part of the bytes as sent.
+        let spaced = format!(" {a} \n");
+        let batch = check(spaced.as_bytes(), Media::Ndjson, NOW).expect("good");
+        assert_eq!(batch.records(spaced.as_bytes()).next(), Some(format!(" {a} ").as_bytes()));
     }
 
     #[test]
@@ -262,6 +264,9 @@ mod tests {
             (Media::Ndjson, format!("{a}\r\n")),
             (Media::Ndjson, format!("{a}\n\n")),
             (Media::Ndjson, "\n".into()),
+            (Media::Ndjson, format!("{a}\n  \n")),
+            (Media::Ndjson, format!("{a}\n ")),
+            (Media::Ndjson, format!("\n{a}")),
             (Media::Json, format!("[{a},]")),
             (Media::Json, format!("[,{a}]")),
             (Media::Json, format!("[[{a}]]")),

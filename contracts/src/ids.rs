@@ -26,15 +26,58 @@ pub enum BadId {
 
 /// Reads a UUID in the one form the wire allows (RECORD: lower-case, hyphenated, not nil, not max).
 fn uuid_from(text: &str) -> Result<Uuid, BadId> {
-    let bad = || BadId::Uuid(text.chars().take(64).collect());
-    if text.len() != 36 || text.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(bad());
+    plain_uuid(text.as_bytes()).ok_or_else(|| BadId::Uuid(text.chars().take(64).collect()))
+}
+
+/// By hand, since every record holds one or two: a look-up a digit instead of the general reader's search for a form.
+fn plain_uuid(text: &[u8]) -> Option<Uuid> {
+    let text: &[u8; 36] = text.try_into().ok()?;
+    let (head, rest) = text.split_first_chunk::<8>()?;
+    let ([b'-', a @ ..], rest) = rest.split_first_chunk::<5>()? else { return None };
+    let ([b'-', b @ ..], rest) = rest.split_first_chunk::<5>()? else { return None };
+    let ([b'-', c @ ..], rest) = rest.split_first_chunk::<5>()? else { return None };
+    let [b'-', node @ ..] = rest else { return None };
+    let (mut high, mut low) = ([0; 8], [0; 8]);
+    let (high_head, high_rest) = high.split_first_chunk_mut::<4>()?;
+    let (high_a, high_b) = high_rest.split_first_chunk_mut::<2>()?;
+    let (low_c, low_node) = low.split_first_chunk_mut::<2>()?;
+    let read = unhex(head, high_head) & unhex(a, high_a) & unhex(b, high_b) & unhex(c, low_c) & unhex(node, low_node);
+    let id = Uuid::from_u64_pair(u64::from_be_bytes(high), u64::from_be_bytes(low));
+    (read && !id.is_nil() && !id.is_max()).then_some(id)
+}
+
+/// Reads lower-case hexadecimal digits, two a byte; false when there is another character or another number of them.
+pub(crate) fn unhex(text: &[u8], bytes: &mut [u8]) -> bool {
+    let (pairs, odd) = text.as_chunks::<2>();
+    let digit = |b: &u8| DIGITS.get(usize::from(*b)).copied().unwrap_or(NO_DIGIT);
+    let mut seen = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (digit(high), digit(low));
+        seen |= high | low;
+        *byte = high << 4 | low & 0x0f;
     }
-    let id = Uuid::try_parse(text).map_err(|_| bad())?;
-    if id.is_nil() || id.is_max() {
-        return Err(bad());
+    odd.is_empty() && pairs.len() == bytes.len() && seen < 16
+}
+
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each lower-case hexadecimal digit.
+static DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let (mut digits, mut byte) = ([NO_DIGIT; 256], 0_u8);
+    while byte < 128 {
+        let (_, rest) = digits.split_at_mut(byte as usize);
+        if let [slot, ..] = rest {
+            *slot = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                _ => NO_DIGIT,
+            };
+        }
+        byte += 1;
     }
-    Ok(id)
+    digits
 }
 
 macro_rules! uuid_id {
@@ -206,12 +249,19 @@ mod tests {
 
     #[test]
     fn only_the_one_form_of_a_uuid_is_read() {
-        assert!("55d3f385-fe76-4324-9d76-9105cb9ecb0b".parse::<RecordId>().is_ok());
+        let text = "55d3f385-fe76-4324-9d76-9105cb9ecb0b";
+        assert_eq!(text.parse::<RecordId>().expect("plain").uuid(), Uuid::try_parse(text).expect("the crate reads it"));
+        assert_eq!(text.parse::<RecordId>().expect("plain").to_string(), text);
         for bad in [
             "",
             "55D3F385-fe76-4324-9d76-9105cb9ecb0b",
             "55d3f385fe7643249d769105cb9ecb0b",
             "{55d3f385-fe76-4324-9d76-9105cb9ecb0b}",
+            "55d3f385-fe76-4324-9d76-9105cb9ecb0g",
+            "55d3f385-fe76-4324-9d769-105cb9ecb0b",
+            "55d3f385-fe76-4324-9d76-9105cb9ecb0",
+            "55d3f385-fe76-4324-9d76-9105cb9ecb0bb",
+            "55d3f385-fe76-4324-9d76-9105cb9ecbé",
             "00000000-0000-0000-0000-000000000000",
             "ffffffff-ffff-ffff-ffff-ffffffffffff",
         ] {

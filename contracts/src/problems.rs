@@ -75,7 +75,7 @@ problems! {
     Forbidden = "forbidden", 403, Never, "operator", "Not allowed", "The token lacks the scope, or the data is another operator's.", "scope records:write is needed";
     NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
     MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";
-    RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 30 s";
+    RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 10 s";
     TooManyRequests = "too-many-requests", 429, SameBytes, "operator", "Over the rate", "Wait as Retry-After says and repeat.", "more records than agreed";
     Unavailable = "unavailable", 503, SameBytes, "regulator", "Can't say now", "Overloaded, or broker or store away. The outcome is unknown; repeat the same request for ever.", "the broker did not answer";
     Internal = "internal", 500, SameBytes, "regulator", "Our fault", "A fault of ours; repeat the same request and tell us the request_id.", "see request_id";
@@ -102,5 +102,67 @@ mod tests {
             }
             assert_eq!(code.as_str().parse(), Ok(*code));
         }
+    }
+
+    #[test]
+    fn every_row_of_the_answer_table_has_its_code() {
+        // RECORD.md: the table of answers, status and code a row.
+        for (status, code) in [
+            (409, "reserialised"),
+            (409, "rewrite-attempt"),
+            (409, "gap"),
+            (422, "invalid-records"),
+            (422, "not-consecutive"),
+            (422, "root-mismatch"),
+            (413, "too-big"),
+            (422, "too-many-records"),
+            (400, "bad-body"),
+            (415, "unsupported-media-type"),
+            (401, "unauthorized"),
+            (403, "forbidden"),
+            (429, "too-many-requests"),
+            (503, "unavailable"),
+        ] {
+            assert_eq!(code.parse().map(|code: Code| code.problem().status), Ok(status), "{code}");
+        }
+    }
+
+    /// The page in docs, made from the catalogue.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Errors\n\nMade from `contracts/src/problems.rs` and `RecordCode`: `UPDATE=1 cargo test -p dsom-contracts` writes it anew.\n\n\
+            Every refusal is `application/problem+json` (RFC 9457) with `type` = `/problems/<code>`. `retry` says what may be done with the\n\
+            same request: `same-bytes` repeat it for ever, `fix` put it right first, `never` do not repeat it.\n\n\
+            | code | status | retry | who | meaning | example of `detail` |\n| --- | --- | --- | --- | --- | --- |\n",
+        );
+        for code in Code::ALL {
+            let p = code.problem();
+            let retry = serde_json::to_value(p.retry).expect("a word");
+            let retry = retry.as_str().expect("a word");
+            page += &format!(
+                "| `{}` | {} | `{retry}` | {} | {}. {} | {} |\n",
+                code.as_str(),
+                p.status,
+                p.who,
+                p.title,
+                p.meaning,
+                p.example
+            );
+        }
+        page += "\n## Codes of a record\n\n`invalid-records` tells up to 100 violations, each with one of these and a JSON pointer.\n\n| code | meaning |\n| --- | --- |\n";
+        for (_, code, meaning) in crate::record::RecordCode::ALL {
+            page += &format!("| `{code}` | {} |\n", meaning.trim());
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_in_docs_is_made_from_the_catalogue() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ERRORS.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, page()).expect("writable");
+        }
+        let stored = std::fs::read_to_string(path).expect("docs/ERRORS.md: run with UPDATE=1");
+        assert_eq!(stored, page(), "docs/ERRORS.md is old: run with UPDATE=1");
     }
 }

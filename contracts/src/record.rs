@@ -27,7 +27,7 @@ pub const AT_MIN: UnixNanos = UnixNanos(1_577_836_800_000_000_000);
 /// How far `at` may be ahead of the server, in milliseconds.
 pub const AT_AHEAD_MS_MAX: i64 = 5_000;
 
-/// A valid record; texts are borrowed from its bytes wherever JSON wrote them without escapes.
+/// A valid record; texts are borrowed from its bytes when they stand there in the plain form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Place in its stream.
@@ -50,6 +50,40 @@ pub struct Record<'a> {
     pub corrects: Option<RecordId>,
     /// What its type adds.
     pub body: Body<'a>,
+}
+
+impl Record<'_> {
+    /// The record with texts of its own.
+    fn into_owned(self) -> Record<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let body = match self.body {
+            Body::Wager(wager) => Body::Wager(Wager {
+                vertical: wager.vertical,
+                game: owned(wager.game),
+                build: wager.build,
+                round: owned(wager.round),
+                split: wager.split,
+                jackpot: wager.jackpot,
+                odds: wager.odds,
+                outcome: wager.outcome,
+            }),
+            Body::Payout(payout) => Body::Payout(payout),
+            Body::Refund(refund) => Body::Refund(refund),
+            Body::Adjustment(adjustment) => Body::Adjustment(adjustment),
+        };
+        Record {
+            seq: self.seq,
+            id: self.id,
+            at: self.at,
+            amount: self.amount,
+            currency: self.currency,
+            channel: self.channel,
+            player: self.player.map(owned),
+            session: self.session.map(owned),
+            corrects: self.corrects,
+            body,
+        }
+    }
 }
 
 /// What each type of record adds.
@@ -210,9 +244,10 @@ impl serde::Serialize for RecordCode {
 /// # Errors
 /// Everything that is wrong with it, at least one violation.
 pub fn parse(bytes: &[u8], now: UnixMillis) -> Result<Record<'_>, Vec<Violation>> {
+    let mut fields = values::Fields::new();
     if bytes.len() <= RECORD_BYTES_MAX
-        && let Some(fields) = plain::read(bytes)
-        && let Ok(record) = rules::judge(fields, Vec::new(), now)
+        && plain::read(bytes, &mut fields)
+        && let Ok(record) = rules::judge(&fields, Vec::new(), now)
     {
         return Ok(record);
     }
@@ -231,15 +266,16 @@ pub fn parse_strictly(bytes: &[u8], now: UnixMillis) -> Result<Record<'_>, Vec<V
             detail: format!("the record has {} bytes, at most {RECORD_BYTES_MAX} are allowed", bytes.len()),
         }]);
     }
-    let (fields, violations) = strict::read(bytes)?;
-    rules::judge(fields, violations, now)
+    let mut found = strict::read(bytes)?;
+    let violations = std::mem::take(&mut found.violations);
+    rules::judge(&found.fields(), violations, now).map(Record::into_owned)
 }
 
 /// The `seq` of a record that may be bad in every other way; `None` where it can't be told.
 pub fn seq_of(bytes: &[u8]) -> Option<u64> {
-    let (fields, _) = strict::read(bytes).ok()?;
-    match fields.get(values::Name::Seq) {
-        values::Value::Int(seq) => Some(*seq),
+    let found = strict::read(bytes).ok()?;
+    match found.fields().get(values::Name::Seq) {
+        values::Value::Int(seq) => Some(seq),
         _ => None,
     }
 }

@@ -7,6 +7,10 @@ const IBAN_LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
 
 /// Whether a pseudonym could be a tax, phone, card or account number.
 pub(super) fn is_personal(pseudonym: &str) -> bool {
+    // Nearly all pseudonyms have too few digits to look further.
+    if pseudonym.bytes().filter(u8::is_ascii_digit).count() < *DIGITS.start() {
+        return is_iban(pseudonym.as_bytes());
+    }
     let rest = without_letters(without_prefixes(pseudonym.as_bytes()));
     let digits = rest.iter().filter(|b| b.is_ascii_digit()).count();
     let only_digits = rest.iter().all(|b| b.is_ascii_digit() || is_separator(*b));

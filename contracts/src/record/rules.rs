@@ -13,7 +13,7 @@ use crate::{RecordId, Seq, UnixMillis};
 
 /// Judges found values; `violations` holds what a reader found already.
 pub(super) fn judge<'a>(
-    fields: Fields<'a>,
+    fields: &Fields<'a>,
     violations: Vec<Violation>,
     now: UnixMillis,
 ) -> Result<Record<'a>, Vec<Violation>> {
@@ -24,12 +24,12 @@ pub(super) fn judge<'a>(
     }
 }
 
-struct Judge<'a> {
-    fields: Fields<'a>,
+struct Judge<'f, 'a> {
+    fields: &'f Fields<'a>,
     violations: Vec<Violation>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Judge<'_, 'a> {
     /// `None` only after a violation was noted. Everything is looked at before the first `?`, so that all faults are told at once.
     fn record(&mut self, now: UnixMillis) -> Option<Record<'a>> {
         let kind = self.word(Name::Type, Kind::read, Kind::WORDS);
@@ -153,11 +153,9 @@ impl<'a> Judge<'a> {
     }
 
     fn refuse_foreign(&mut self, kind: Kind) {
-        for name in Name::ALL {
-            if !name.belongs_to(kind) && *self.fields.get(*name) != Value::Absent {
-                let detail = format!("a {} has no such name; remove it", kind.as_str());
-                self.wrong::<()>(*name, RecordCode::UnknownName, &detail);
-            }
+        for name in self.fields.foreign(kind) {
+            let detail = format!("a {} has no such name; remove it", kind.as_str());
+            self.wrong::<()>(name, RecordCode::UnknownName, &detail);
         }
     }
 
@@ -201,7 +199,7 @@ impl<'a> Judge<'a> {
     }
 
     fn number(&mut self, name: Name, min: u64, max: u64) -> Option<u64> {
-        match self.fields.take(name) {
+        match self.fields.get(name) {
             Value::Int(number) if (min..=max).contains(&number) => Some(number),
             Value::Int(_) => self.wrong(name, RecordCode::OutOfRange, &format!("must be from {min} to {max}")),
             Value::Text(_) => self.wrong(name, RecordCode::WrongType, "a text, where an integer belongs"),
@@ -210,8 +208,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn text(&mut self, name: Name) -> Option<Cow<'a, str>> {
-        match self.fields.take(name) {
+    fn text(&mut self, name: Name) -> Option<&'a str> {
+        match self.fields.get(name) {
             Value::Text(text) => Some(text),
             Value::Int(_) => self.wrong(name, RecordCode::WrongType, "a number, where a text belongs"),
             Value::Absent => self.wrong(name, RecordCode::Missing, "must be there"),
@@ -227,12 +225,16 @@ impl<'a> Judge<'a> {
         wanted: &str,
     ) -> Option<T> {
         let text = self.text(name)?;
-        read(&text).or_else(|| self.wrong(name, code, &format!("must be {wanted}")))
+        read(text).or_else(|| self.wrong(name, code, &format!("must be {wanted}")))
     }
 
     fn text_of(&mut self, name: Name, is: impl FnOnce(&str) -> bool, wanted: &str) -> Option<Cow<'a, str>> {
         let text = self.text(name)?;
-        if is(&text) { Some(text) } else { self.wrong(name, RecordCode::BadForm, &format!("must be {wanted}")) }
+        if is(text) {
+            Some(Cow::Borrowed(text))
+        } else {
+            self.wrong(name, RecordCode::BadForm, &format!("must be {wanted}"))
+        }
     }
 
     fn id(&mut self, name: Name) -> Option<RecordId> {
@@ -255,7 +257,7 @@ impl<'a> Judge<'a> {
         let bad = |judge: &mut Self| {
             judge.wrong(name, RecordCode::UnknownValue, &format!("must be one of {}", words.join(", ")))
         };
-        read(&text).or_else(|| bad(self))
+        read(text).or_else(|| bad(self))
     }
 
     fn wrong<T>(&mut self, name: Name, code: RecordCode, detail: &str) -> Option<T> {
@@ -266,35 +268,46 @@ impl<'a> Judge<'a> {
 }
 
 fn is_game(text: &str) -> bool {
-    (3..=64).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+    (3..=64).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && all(text, GAME)
 }
 
 fn is_round(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-'))
+    (1..=64).contains(&text.len()) && all(text, ROUND)
 }
 
 fn is_pseudonym(text: &str) -> bool {
-    (20..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    (20..=64).contains(&text.len()) && all(text, PSEUDONYM)
+}
+
+const GAME: u8 = 1;
+const ROUND: u8 = 2;
+const PSEUDONYM: u8 = 4;
+
+/// For each byte in which forms it may stand.
+static FORMS: [u8; 256] = forms();
+
+const fn forms() -> [u8; 256] {
+    let (mut forms, mut byte) = ([0; 256], 0_u8);
+    // Only ASCII can stand anywhere.
+    while byte < 128 {
+        let game = byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+        let pseudonym = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let round = pseudonym || byte == b':';
+        let (_, rest) = forms.split_at_mut(byte as usize);
+        if let [slot, ..] = rest {
+            *slot = (game as u8 * GAME) | (round as u8 * ROUND) | (pseudonym as u8 * PSEUDONYM);
+        }
+        byte += 1;
+    }
+    forms
+}
+
+/// Whether every byte may stand in the form: one look-up a byte and no branch.
+fn all(text: &str, form: u8) -> bool {
+    text.bytes().fold(form, |left, byte| left & FORMS.get(usize::from(byte)).copied().unwrap_or(0)) != 0
 }
 
 fn build(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != 32 || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(bytes)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    crate::ids::unhex(text.as_bytes(), &mut bytes).then_some(bytes)
 }

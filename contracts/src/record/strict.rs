@@ -12,8 +12,37 @@ use super::{RecordCode, Violation};
 /// Deepest nesting of a record, itself included.
 const DEPTH_MAX: usize = 2;
 
+/// What the strict reader found. It owns the texts that had escapes, so that [`Value`] need not.
+pub(super) struct Found<'a> {
+    values: Vec<(Name, Seen<'a>)>,
+    /// What is wrong so far.
+    pub(super) violations: Vec<Violation>,
+}
+
+enum Seen<'a> {
+    Bad,
+    Int(u64),
+    Text(Cow<'a, str>),
+}
+
+impl Found<'_> {
+    /// The values by name.
+    pub(super) fn fields(&self) -> Fields<'_> {
+        let mut fields = Fields::new();
+        for (name, seen) in &self.values {
+            let value = match seen {
+                Seen::Bad => Value::Bad,
+                Seen::Int(number) => Value::Int(*number),
+                Seen::Text(text) => Value::Text(text),
+            };
+            fields.set(*name, value);
+        }
+        fields
+    }
+}
+
 /// The values found, and what is wrong with the others; an error when the bytes are not one JSON object at all.
-pub(super) fn read(bytes: &[u8]) -> Result<(Fields<'_>, Vec<Violation>), Vec<Violation>> {
+pub(super) fn read(bytes: &[u8]) -> Result<Found<'_>, Vec<Violation>> {
     let whole = |detail: String| vec![Violation { pointer: String::new(), code: RecordCode::BadJson, detail }];
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(whole("the record begins with a byte order mark; send the object alone".into()));
@@ -24,23 +53,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Fields<'_>, Vec<Violation>), Vec<Vio
     let found = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
     let members = found.map_err(|error| whole(format!("not one JSON object: {error}")))?;
 
-    let (mut fields, mut violations) = (Fields::new(), Vec::new());
+    let mut found = Found { values: Vec::with_capacity(members.len()), violations: Vec::new() };
     for (name, raw) in members {
-        let mut wrong = |code, detail| violations.push(Violation { pointer: pointer(&name), code, detail });
-        let Some(known) = Name::read(name.as_bytes()) else {
+        let mut wrong = |code, detail| found.violations.push(Violation { pointer: pointer(&name), code, detail });
+        let Some(known) = Name::read(&name) else {
             wrong(RecordCode::UnknownName, "no record has this name; remove it".into());
             continue;
         };
-        let value = value(raw.get()).unwrap_or_else(|(code, detail)| {
+        let mut seen = value(raw.get()).unwrap_or_else(|(code, detail)| {
             wrong(code, detail);
-            Value::Bad
+            Seen::Bad
         });
-        if !fields.set(known, value) {
+        if found.values.iter().any(|(earlier, _)| *earlier == known) {
             wrong(RecordCode::DuplicateName, "the name stands twice; send it once".into());
-            fields.set(known, Value::Bad);
+            seen = Seen::Bad;
         }
+        found.values.push((known, seen));
     }
-    Ok((fields, violations))
+    Ok(found)
 }
 
 /// A JSON pointer (RFC 6901) to a member of the record.
@@ -71,10 +101,10 @@ impl<'de> Visitor<'de> for Members {
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn value(raw: &str) -> Result<Value<'_>, (RecordCode, String)> {
+fn value(raw: &str) -> Result<Seen<'_>, (RecordCode, String)> {
     match raw.as_bytes().first() {
         Some(b'"') => match serde_json::from_str::<Text<'_>>(raw) {
-            Ok(text) => Ok(Value::Text(text.0)),
+            Ok(text) => Ok(Seen::Text(text.0)),
             Err(error) => Err((RecordCode::BadJson, format!("not a string: {error}"))),
         },
         Some(b'{' | b'[') if depth(raw) + 1 > DEPTH_MAX => {
@@ -86,11 +116,11 @@ fn value(raw: &str) -> Result<Value<'_>, (RecordCode, String)> {
     }
 }
 
-fn number(raw: &str) -> Result<Value<'_>, (RecordCode, String)> {
+fn number(raw: &str) -> Result<Seen<'_>, (RecordCode, String)> {
     if raw.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
         return Err((RecordCode::NotAnInteger, "a whole number without fraction or exponent belongs here".into()));
     }
-    let fits = raw.parse().ok().map(Value::Int);
+    let fits = raw.parse().ok().map(Seen::Int);
     fits.ok_or_else(|| (RecordCode::OutOfRange, "the number is negative or far too large".into()))
 }
 

@@ -1,7 +1,5 @@
 //! The names a record may have, the words some of them allow, and a found value before it is judged.
 
-use std::borrow::Cow;
-
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -198,21 +196,34 @@ macro_rules! names {
         impl Name {
             pub(super) const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            pub(super) fn read(text: &[u8]) -> Option<Self> {
-                // By length first: most names differ there already.
-                match text {
-                    $(text if text == $text.as_bytes() => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-
             pub(super) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
                 }
             }
+
+            /// Reads a name from its key: a number is compared at once, a text byte by byte.
+            #[allow(non_upper_case_globals)]
+            pub(super) fn of_key(key: u64) -> Option<Self> {
+                $(const $variant: u64 = name_key($text.as_bytes());)+
+                match key {
+                    $($variant => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
         }
     };
+}
+
+/// Most bytes of a name, so that it fits a number.
+const NAME_BYTES_MAX: usize = 8;
+
+/// The bytes of a name as a little-endian number, the first lowest. Names hold no zero byte, so there is one key a name.
+const fn name_key(name: &[u8]) -> u64 {
+    match name {
+        [first, rest @ ..] => *first as u64 | name_key(rest) << 8,
+        [] => 0,
+    }
 }
 
 names! {
@@ -247,59 +258,92 @@ names! {
 const NAMES: usize = 26;
 
 impl Name {
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let plain = text.len() <= NAME_BYTES_MAX && !text.contains('\0');
+        if plain { Self::of_key(name_key(text.as_bytes())) } else { None }
+    }
+
+    /// The names that records of this type can't have, a bit each.
+    fn foreign_to(kind: Kind) -> u32 {
+        const fn foreign(kind: Kind) -> u32 {
+            let (mut bits, mut left) = (0, Name::ALL);
+            while let [name, rest @ ..] = left {
+                if !name.belongs_to(kind) {
+                    bits |= 1 << *name as u32;
+                }
+                left = rest;
+            }
+            bits
+        }
+        match kind {
+            Kind::Wager => const { foreign(Kind::Wager) },
+            Kind::Payout => const { foreign(Kind::Payout) },
+            Kind::Refund => const { foreign(Kind::Refund) },
+            Kind::Adjustment => const { foreign(Kind::Adjustment) },
+        }
+    }
+
     /// Whether records of this type can have the name.
-    pub(super) fn belongs_to(self, kind: Kind) -> bool {
+    pub(super) const fn belongs_to(self, kind: Kind) -> bool {
         match self {
             Self::Seq | Self::Id | Self::Type | Self::At | Self::Amount | Self::Currency => true,
             Self::Channel | Self::Player | Self::Session | Self::Corrects => true,
-            Self::Vertical | Self::Game | Self::Build | Self::Round | Self::Cash => kind == Kind::Wager,
-            Self::Bonus | Self::Jackpot | Self::Odds | Self::Outcome => kind == Kind::Wager,
+            Self::Vertical | Self::Game | Self::Build | Self::Round | Self::Cash => matches!(kind, Kind::Wager),
+            Self::Bonus | Self::Jackpot | Self::Odds | Self::Outcome => matches!(kind, Kind::Wager),
             Self::Wager => matches!(kind, Kind::Payout | Kind::Refund),
             Self::Kind => matches!(kind, Kind::Payout | Kind::Adjustment),
-            Self::Withheld => kind == Kind::Payout,
-            Self::Reason => kind == Kind::Refund,
-            Self::Method | Self::Status | Self::Balance => kind == Kind::Adjustment,
+            Self::Withheld => matches!(kind, Kind::Payout),
+            Self::Reason => matches!(kind, Kind::Refund),
+            Self::Method | Self::Status | Self::Balance => matches!(kind, Kind::Adjustment),
         }
     }
 }
 
-/// What stands behind a name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What stands behind a name. Plain to copy: nothing on the usual path is ever dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     /// Nothing: the name is not there.
-    #[default]
     Absent,
     /// Something that was found wrong already.
     Bad,
     /// A JSON integer that fits.
     Int(u64),
-    /// A JSON string.
-    Text(Cow<'a, str>),
+    /// A JSON string, its escapes resolved.
+    Text(&'a str),
 }
 
 /// The values of a record by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fields<'a>([Value<'a>; NAMES]);
+pub(super) struct Fields<'a> {
+    values: [Value<'a>; NAMES],
+    /// A bit for each name that is there.
+    there: u32,
+}
 
 impl<'a> Fields<'a> {
     pub(super) fn new() -> Self {
-        Self([const { Value::Absent }; NAMES])
+        Self { values: [Value::Absent; NAMES], there: 0 }
     }
 
-    pub(super) fn get(&self, name: Name) -> &Value<'a> {
-        self.0.get(name as usize).unwrap_or(&Value::Absent)
+    pub(super) fn get(&self, name: Name) -> Value<'a> {
+        self.values.get(name as usize).copied().unwrap_or(Value::Absent)
     }
 
     /// Sets a value; false when the name had one already.
     pub(super) fn set(&mut self, name: Name, value: Value<'a>) -> bool {
-        let Some(slot) = self.0.get_mut(name as usize) else { return false };
-        let fresh = *slot == Value::Absent;
+        let Some(slot) = self.values.get_mut(name as usize) else { return false };
         *slot = value;
+        let bit = 1 << name as u32;
+        let fresh = self.there & bit == 0;
+        self.there |= bit;
         fresh
     }
 
-    pub(super) fn take(&mut self, name: Name) -> Value<'a> {
-        self.0.get_mut(name as usize).map(std::mem::take).unwrap_or_default()
+    /// The names that are there and that records of this type can't have.
+    pub(super) fn foreign(&self, kind: Kind) -> impl Iterator<Item = Name> {
+        let bits = self.there & Name::foreign_to(kind);
+        let names = if bits == 0 { &[] } else { Name::ALL };
+        names.iter().copied().filter(move |name| bits & (1 << *name as u32) != 0)
     }
 }
 
@@ -312,7 +356,10 @@ mod tests {
         assert_eq!(Name::ALL.len(), NAMES);
         for (slot, name) in Name::ALL.iter().enumerate() {
             assert_eq!(*name as usize, slot);
-            assert_eq!(Name::read(name.as_str().as_bytes()), Some(*name));
+            assert_eq!(Name::read(name.as_str()), Some(*name));
+        }
+        for none in ["", "Seq", "seq\0", "sequence", "currencyy", "s"] {
+            assert_eq!(Name::read(none), None, "{none:?}");
         }
     }
 }
