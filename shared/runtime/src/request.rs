@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 use contracts::problems::Code;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
+use tracing::Instrument;
 use tracing::field::Empty;
-use tracing::{Instrument, Span};
 
 use crate::ApiError;
 use crate::problem::REQUEST_ID;
@@ -48,7 +48,6 @@ pub(crate) async fn around(
         method = request.method().as_str(),
         request_id = id,
         otel.kind = Empty,
-        otel.name = Empty,
         otel.status_code = Empty,
         http.route = Empty,
         http.response.status_code = Empty,
@@ -74,24 +73,13 @@ pub(crate) async fn around(
     let status = answer.status();
     span.in_scope(|| tracing::debug!(route, status = status.as_u16(), "answered"));
     if exported {
-        describe(&span, answer.request().method(), &route, status);
+        crate::telemetry::describe(&span, answer.request().method(), &route, status);
     }
     SECONDS.record(
         began.elapsed().as_secs_f64(),
         &[KeyValue::new("route", route), KeyValue::new("status", i64::from(status.as_u16()))],
     );
     Ok(answer)
-}
-
-/// OpenTelemetry's names for what was asked and answered; in logs they would only cost.
-fn describe(span: &Span, method: &Method, route: &str, status: StatusCode) {
-    span.record("otel.kind", "server");
-    span.record("otel.name", format!("{method} {route}"));
-    span.record("http.route", route);
-    span.record("http.response.status_code", status.as_u16());
-    if status.is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
 }
 
 /// actix's own refusals (405, a path value of a wrong form) are bare text: they become problems, too.

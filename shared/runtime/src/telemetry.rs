@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 
 use actix_web::http::header::HeaderMap;
+use actix_web::http::{Method, StatusCode};
 use opentelemetry::propagation::Extractor;
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry::{KeyValue, global};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -94,10 +95,23 @@ pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> bool {
     if EXPORTING.get().is_none() {
         return false;
     }
+    // Before anything starts the span: its kind is settled then.
+    span.record("otel.kind", "server");
     let parent = global::get_text_map_propagator(|propagator| propagator.extract(&Headers(headers)));
     // Without a layer that takes it the span stays a root.
     let _ = span.set_parent(parent);
     true
+}
+
+/// OpenTelemetry's names for what a request asked and got; in logs they would only cost.
+pub(crate) fn describe(span: &Span, method: &Method, route: &str, status: StatusCode) {
+    // A recorded `otel.name` would come too late: the span has started.
+    span.context().span().update_name(format!("{method} {route}"));
+    span.record("http.route", route);
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 struct Headers<'a>(&'a HeaderMap);

@@ -134,7 +134,8 @@ fn a_request_continues_its_callers_trace_and_is_exported() {
     let (head, bytes) = received.join().unwrap();
     assert!(head.starts_with("post /v1/traces "), "{head}");
     let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-    for part in [&trace[..], b"dsom-hello", b"GET /healthz", b"http.route", b"http.response.status_code"] {
+    // After the name comes the kind: field 6, SPAN_KIND_SERVER = 2.
+    for part in [&trace[..], b"dsom-hello", b"GET /healthz\x30\x02", b"http.route", b"http.response.status_code"] {
         assert!(has(part), "{} is not in {}", String::from_utf8_lossy(part), String::from_utf8_lossy(&bytes));
     }
     assert!(ended(&mut child).success());
