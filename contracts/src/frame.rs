@@ -253,6 +253,11 @@ impl Part {
         self.records
     }
 
+    /// Bytes it takes packed.
+    pub fn packed_len(&self) -> usize {
+        self.packed.len()
+    }
+
     /// Bytes it takes unpacked, the table of lengths included.
     pub fn raw_len(&self) -> usize {
         self.raw_len as usize

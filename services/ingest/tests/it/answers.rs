@@ -136,7 +136,7 @@ async fn bad_records_are_listed_and_nothing_is_accepted() {
     let named: Vec<_> = errors.iter().map(|e| (e["index"].clone(), e["seq"].clone(), e["pointer"].clone())).collect();
     assert_eq!(named, [(json!(1), json!(2), json!("/amount")), (json!(7), json!(8), json!("/amount"))]);
     assert!(errors.iter().all(|e| e["code"].is_string() && e["detail"].is_string()));
-    let bad: Vec<String> = records(1..200).iter().map(|line| line.replace("UAH", "XXX0")).collect();
+    let bad: Vec<String> = records(1..200).iter().map(|line| line.replace("UAH", "uah")).collect();
     let answer = operator.send(&ingest, 0, &bad).await;
     assert_eq!(answer.body["errors"].as_array().map(Vec::len), Some(100));
 
