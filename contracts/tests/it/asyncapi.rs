@@ -1,0 +1,14 @@
+//! `asyncapi.yaml` names everything that is on the bus.
+
+#[test]
+fn every_subject_and_event_type_is_in_asyncapi() {
+    let page = include_str!("../../asyncapi.yaml");
+    let constants = [include_str!("../../src/subjects.rs"), include_str!("../../src/events.rs")].concat();
+    let mut named = 0;
+    for line in constants.lines().filter(|line| line.starts_with("pub const ") && line.contains(": &str = ")) {
+        let value = line.split('"').nth(1).expect("a text constant");
+        assert!(page.contains(value), "{value} is not in contracts/asyncapi.yaml");
+        named += 1;
+    }
+    assert!(named > 10, "the constants were found");
+}
