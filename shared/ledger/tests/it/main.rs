@@ -8,3 +8,4 @@ mod golden;
 mod log;
 mod notes;
 mod tree;
+mod vectors;
