@@ -50,12 +50,9 @@ pub enum SendError {
     /// An answer that no such server gives.
     #[error("the server's answer can't be read: {0}")]
     Answer(String),
-    /// The records do not follow the stream's head.
-    #[error("the next seq of the stream is {expected}, the record has another")]
-    OutOfOrder {
-        /// What belongs there.
-        expected: u64,
-    },
+    /// The stream has no seq left.
+    #[error("the stream has no seq left")]
+    Exhausted,
     /// Nobody answered. Only requests that are not repeated for ever end so.
     #[error("could not reach {url}")]
     Unreachable {

@@ -1,7 +1,11 @@
 //! A batch as it is sent: its lines, and the root that its receipt must name.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 use contracts::{Hash, Seq};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// How a body is packed on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +14,8 @@ pub enum Encoding {
     Identity,
     /// Zstandard, level 1.
     Zstd,
+    /// Gzip, level 1, for where a proxy on the way knows nothing newer.
+    Gzip,
 }
 
 impl Encoding {
@@ -18,6 +24,7 @@ impl Encoding {
         match self {
             Self::Identity => None,
             Self::Zstd => Some("zstd"),
+            Self::Gzip => Some("gzip"),
         }
     }
 
@@ -25,6 +32,11 @@ impl Encoding {
         match self {
             Self::Identity => Ok(lines.into()),
             Self::Zstd => zstd::bulk::compress(&lines, 1).map(Bytes::from),
+            Self::Gzip => {
+                let mut packed = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+                packed.write_all(&lines)?;
+                packed.finish().map(Bytes::from)
+            }
         }
     }
 }
@@ -75,7 +87,7 @@ impl Collector {
         self.lines.len()
     }
 
-    /// The batch of what was collected, `last` being the seq of its last record; leaves the collector empty.
+    /// The batch of what was collected; leaves the collector empty.
     pub(crate) fn take(&mut self, first_seq: Seq, encoding: Encoding) -> Result<Batch, std::io::Error> {
         let collected = std::mem::take(self);
         let root = collected.tree.root();

@@ -28,7 +28,7 @@ pub struct Config {
     pub encoding: Encoding,
     /// How long one try may take; after that its outcome is unknown and it is repeated.
     pub try_timeout: Duration,
-    /// Longest pause between two tries.
+    /// Longest pause between two tries, where the server does not ask for a longer one.
     pub pause_max: Duration,
 }
 

@@ -3,22 +3,29 @@
 use contracts::receipt::Receipt;
 use contracts::{Seq, StreamNo};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use crate::batch::Collector;
 use crate::{Api, Batch, Config, SendError};
 
-/// Sends the records of one stream. Memory: the batch being collected, those that wait, and the one in flight.
+/// Records that may wait for the collector; each has at most 2 KiB.
+const WAITING_RECORDS_MAX: usize = 256;
+
+/// Sends the records of one stream. Memory: some records on their way to the collector, the batch being collected, those that wait,
+/// and the one in flight. Records that were pushed are sent within [`Config::linger`], whether or not more are pushed. Dropping it
+/// ends sending at once: what has no receipt may or may not have been accepted, and the next sender finds out.
 pub struct Sender {
-    config: Config,
-    collector: Collector,
-    first_seq: u64,
     next_seq: u64,
-    oldest: Option<Instant>,
-    batches: Option<mpsc::Sender<Batch>>,
-    flight: JoinHandle<Result<(), SendError>>,
+    orders: mpsc::Sender<Order>,
+    // The collector and the flight; aborted when dropped.
+    tasks: JoinSet<Result<(), SendError>>,
     receipts: mpsc::UnboundedReceiver<Receipt>,
+}
+
+enum Order {
+    Record(Vec<u8>),
+    Flush,
 }
 
 impl Sender {
@@ -28,21 +35,15 @@ impl Sender {
     /// The server refused, or gave an answer that can't be read.
     pub async fn open(config: Config, stream: StreamNo) -> Result<Self, SendError> {
         let api = Api::new(config.clone())?;
-        let next_seq = api.next_seq(stream).await?.get();
+        let next_seq = api.next_seq(stream).await?;
         let (batches, waiting) = mpsc::channel(config.waiting_batches_max.max(1));
+        let (orders, taken) = mpsc::channel(WAITING_RECORDS_MAX);
         // Receipts are small and one a batch; the batches are what is bounded.
         let (to_receipts, receipts) = mpsc::unbounded_channel();
-        let flight = tokio::spawn(fly(api, stream, waiting, to_receipts));
-        Ok(Self {
-            config,
-            collector: Collector::default(),
-            first_seq: next_seq,
-            next_seq,
-            oldest: None,
-            batches: Some(batches),
-            flight,
-            receipts,
-        })
+        let mut tasks = JoinSet::new();
+        tasks.spawn(collect(config, next_seq, taken, batches));
+        tasks.spawn(fly(api, stream, waiting, to_receipts));
+        Ok(Self { next_seq: next_seq.get(), orders, tasks, receipts })
     }
 
     /// The seq that the next record must have.
@@ -55,40 +56,17 @@ impl Sender {
     /// # Errors
     /// Sending has ended; [`Sender::finish`] says why.
     pub async fn push(&mut self, record: &[u8]) -> Result<(), SendError> {
-        let full = self.collector.count() as usize >= self.config.batch_records_max
-            || self.collector.bytes() + record.len() >= self.config.batch_bytes_max;
-        if self.collector.count() > 0 && full {
-            self.flush().await?;
-        }
-        self.collector.push(record);
+        self.orders.send(Order::Record(record.to_vec())).await.map_err(|_| SendError::Ended)?;
         self.next_seq += 1;
-        let oldest = *self.oldest.get_or_insert_with(Instant::now);
-        let whole = self.collector.count() as usize >= self.config.batch_records_max;
-        if whole || oldest.elapsed() >= self.config.linger {
-            self.flush().await?;
-        }
         Ok(())
     }
 
-    /// When what is collected must be sent at the latest, for a caller that waits for more records: call [`Sender::flush`] then.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.oldest.map(|oldest| oldest + self.config.linger)
-    }
-
-    /// Sends what is collected, however little. Waits while the buffer is full.
+    /// Sends what is collected without waiting for more.
     ///
     /// # Errors
     /// Sending has ended; [`Sender::finish`] says why.
     pub async fn flush(&mut self) -> Result<(), SendError> {
-        self.oldest = None;
-        if self.collector.count() == 0 {
-            return Ok(());
-        }
-        let first = Seq::new(self.first_seq).ok_or(SendError::OutOfOrder { expected: self.first_seq })?;
-        let batch = self.collector.take(first, self.config.encoding).map_err(SendError::Pack)?;
-        self.first_seq = self.next_seq;
-        let batches = self.batches.as_ref().ok_or(SendError::Ended)?;
-        batches.send(batch).await.map_err(|_| SendError::Ended)
+        self.orders.send(Order::Flush).await.map_err(|_| SendError::Ended)
     }
 
     /// The receipts that have come since the last call, checked.
@@ -96,24 +74,79 @@ impl Sender {
         std::iter::from_fn(|| self.receipts.try_recv().ok()).collect()
     }
 
+    /// The next receipt, as soon as it is there; `None` when sending has ended.
+    pub async fn receipt(&mut self) -> Option<Receipt> {
+        self.receipts.recv().await
+    }
+
     /// Sends the rest, waits for every receipt, and gives those not yet taken.
     ///
     /// # Errors
     /// Why sending ended early.
     pub async fn finish(mut self) -> Result<Vec<Receipt>, SendError> {
-        let flushed = self.flush().await;
-        self.batches = None;
-        match self.flight.await {
-            Ok(sent) => sent?,
-            Err(_) => return Err(SendError::Ended),
+        drop(self.orders);
+        let mut ended = Ok(());
+        while let Some(task) = self.tasks.join_next().await {
+            let result = task.unwrap_or(Err(SendError::Ended));
+            // Why a batch was refused tells more than that nobody took the next one.
+            if matches!(ended, Ok(()) | Err(SendError::Ended)) && result.is_err() {
+                ended = result;
+            }
         }
-        flushed?;
-        let mut rest = Vec::new();
-        while let Ok(receipt) = self.receipts.try_recv() {
-            rest.push(receipt);
-        }
-        Ok(rest)
+        ended?;
+        Ok(std::iter::from_fn(|| self.receipts.try_recv().ok()).collect())
     }
+}
+
+/// Makes batches of records, by count, size and age.
+async fn collect(
+    config: Config,
+    mut first_seq: Seq,
+    mut orders: mpsc::Receiver<Order>,
+    batches: mpsc::Sender<Batch>,
+) -> Result<(), SendError> {
+    let mut collector = Collector::default();
+    let mut deadline = Instant::now();
+    loop {
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = sleep_until(deadline), if collector.count() > 0 => Some(Order::Flush),
+        };
+        let (record, ended) = match order {
+            Some(Order::Record(record)) => (Some(record), false),
+            Some(Order::Flush) => (None, false),
+            None => (None, true),
+        };
+        let fits = |record: &Vec<u8>| collector.bytes() + record.len() < config.batch_bytes_max;
+        if collector.count() > 0 && !record.as_ref().is_some_and(fits) {
+            first_seq = send_off(&mut collector, first_seq, &config, &batches).await?;
+        }
+        if let Some(record) = record {
+            if collector.count() == 0 {
+                deadline = Instant::now() + config.linger;
+            }
+            collector.push(&record);
+            if collector.count() as usize >= config.batch_records_max {
+                first_seq = send_off(&mut collector, first_seq, &config, &batches).await?;
+            }
+        }
+        if ended {
+            return Ok(());
+        }
+    }
+}
+
+/// Hands a batch over; gives the seq after its last.
+async fn send_off(
+    collector: &mut Collector,
+    first_seq: Seq,
+    config: &Config,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<Seq, SendError> {
+    let batch = collector.take(first_seq, config.encoding).map_err(SendError::Pack)?;
+    let next = Seq::new(batch.last_seq() + 1).ok_or(SendError::Exhausted)?;
+    batches.send(batch).await.map_err(|_| SendError::Ended)?;
+    Ok(next)
 }
 
 /// Sends batches one after another and checks each receipt.
@@ -131,9 +164,8 @@ async fn fly(
             keys = api.receipt_keys().await?;
         }
         keys.verify_for(&receipt, api.config(), stream, &batch).map_err(SendError::Receipt)?;
-        if receipts.send(receipt).is_err() {
-            break;
-        }
+        // Nobody may be listening any more; the batch is accepted all the same.
+        let _ = receipts.send(receipt);
     }
     Ok(())
 }

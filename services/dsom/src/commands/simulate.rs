@@ -178,9 +178,6 @@ async fn send(
             }
             sent += 1;
         }
-        if sender.deadline().is_some_and(|deadline| deadline.into_std() <= Instant::now()) {
-            let _ = sender.flush().await;
-        }
         let count: u64 = sender.receipts().iter().map(|receipt| receipt.claims.count).sum();
         accepted.fetch_add(count, Ordering::Relaxed);
     }
