@@ -3,11 +3,13 @@
 //! A generator is one stream of one operator. Its wagers are settled by its payouts and refunds; every identifier is random, so
 //! that records pack no better than real ones do.
 
+mod styles;
 mod texts;
 
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
+use self::styles::Style;
 use self::texts::{Minute, push_hex, push_number, push_uuid, uuid};
 
 /// Players of one stream.
@@ -41,6 +43,7 @@ pub struct Generator {
     players: Vec<[u8; PSEUDONYM]>,
     open: Vec<Open>,
     minute: Minute,
+    scratch: Vec<u8>,
 }
 
 const PSEUDONYM: usize = 23;
@@ -78,7 +81,8 @@ impl Generator {
     pub fn new(seed: u64, mix: Mix, next_seq: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let players = (0..PLAYERS).map(|_| pseudonym(&mut rng)).collect();
-        Self { rng, mix, next_seq, players, open: Vec::with_capacity(OPEN_MAX), minute: Minute::default() }
+        let open = Vec::with_capacity(OPEN_MAX);
+        Self { rng, mix, next_seq, players, open, minute: Minute::default(), scratch: Vec::with_capacity(512) }
     }
 
     /// Seq of the record that comes next.
@@ -88,6 +92,7 @@ impl Generator {
 
     /// Appends one record and a line end. `now_ms`: Unix milliseconds; the record happened up to two seconds before.
     pub fn push_line(&mut self, out: &mut Vec<u8>, now_ms: i64) {
+        let start = out.len();
         let happened = now_ms - i64::from(self.rng.next_u32() >> 21);
         let roll = self.rng.next_u32() % 1_000;
         let refunds = self.mix.payouts + self.mix.refunds;
@@ -103,7 +108,9 @@ impl Generator {
         } else {
             self.wager(out, happened);
         }
-        out.extend_from_slice(b"}\n");
+        out.push(b'}');
+        Style::any(&mut self.rng).apply(out, start, &mut self.scratch, &mut self.rng);
+        out.push(b'\n');
         self.next_seq += 1;
     }
 
@@ -115,7 +122,7 @@ impl Generator {
         push_uuid(out, id);
         push_text(out, "\",\"type\":\"", kind);
         out.extend_from_slice(b"\",\"at\":\"");
-        self.minute.push(out, happened);
+        self.minute.push(out, happened, self.rng.next_u32());
         out.extend_from_slice(b"\",\"amount\":");
         push_number(out, amount);
         push_text(out, ",\"currency\":\"UAH\",\"channel\":\"", channel);
@@ -153,9 +160,15 @@ impl Generator {
             out.push(b'.');
             push_number(out, 10 + (dice >> 54) % 90);
             out.push(b'"');
-        } else if dice >> 42 & 31 == 0 && stake >= 100 {
+        } else if dice >> 42 & 15 == 0 && stake >= 100 {
             out.extend_from_slice(b",\"jackpot\":");
             push_number(out, stake / 100);
+        }
+        if dice >> 56 & 15 == 0 {
+            out.extend_from_slice(b",\"cash\":");
+            push_number(out, stake - stake / 4);
+            out.extend_from_slice(b",\"bonus\":");
+            push_number(out, stake / 4);
         }
         if !betting && dice >> 48 & 1 == 0 {
             out.extend_from_slice(b",\"outcome\":\"lost\"");
@@ -256,7 +269,7 @@ mod tests {
         let batch = check(&body, Media::Ndjson, contracts::UnixMillis(now)).expect("valid");
         assert_eq!((batch.first_seq.get(), batch.starts.len(), generator.next_seq()), (1, 10_000, 10_001));
         let mean = body.len() / 10_000;
-        assert!((253..=273).contains(&mean), "the reference has 263 bytes a line, this {mean}");
+        assert!((261..=267).contains(&mean), "the reference has 264 bytes a line, this {mean}");
         let mut counts = [0; 4];
         for line in body.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
             let kind = match parse(line, contracts::UnixMillis(now)).expect("valid").body {

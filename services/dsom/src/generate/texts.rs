@@ -54,8 +54,8 @@ pub(super) struct Minute {
 }
 
 impl Minute {
-    /// Appends RFC 3339 with milliseconds.
-    pub(super) fn push(&mut self, out: &mut Vec<u8>, ms: i64) {
+    /// Appends RFC 3339 with milliseconds or, by `dice`, one time in five without and one time in five with microseconds.
+    pub(super) fn push(&mut self, out: &mut Vec<u8>, ms: i64, dice: u32) {
         let number = ms.div_euclid(60_000);
         if self.text.is_empty() || number != self.number {
             self.number = number;
@@ -64,8 +64,16 @@ impl Minute {
         }
         out.extend_from_slice(self.text.as_bytes());
         let within = ms.rem_euclid(60_000) as u32;
-        let digit = |divisor: u32| b'0' + (within / divisor % 10) as u8;
-        out.extend_from_slice(&[digit(10_000), digit(1_000), b'.', digit(100), digit(10), digit(1), b'Z']);
+        let digit = |of: u32, divisor: u32| b'0' + (of / divisor % 10) as u8;
+        out.extend_from_slice(&[digit(within, 10_000), digit(within, 1_000)]);
+        if dice % 5 > 0 {
+            out.extend_from_slice(&[b'.', digit(within, 100), digit(within, 10), digit(within, 1)]);
+        }
+        if dice % 5 == 1 {
+            let micros = dice >> 16;
+            out.extend_from_slice(&[digit(micros, 100), digit(micros, 10), digit(micros, 1)]);
+        }
+        out.push(b'Z');
     }
 }
 
@@ -84,9 +92,18 @@ mod tests {
         let mut minute = Minute::default();
         for ms in [1_792_864_829_498, 1_792_864_859_999, 1_792_864_860_000] {
             out.clear();
-            minute.push(&mut out, ms);
+            minute.push(&mut out, ms, 2);
             assert_eq!(out, contracts::UnixMillis(ms).to_string().as_bytes());
         }
+        let mut text = |dice| {
+            out.clear();
+            minute.push(&mut out, 1_792_864_829_498, dice);
+            String::from_utf8(out.clone()).expect("text")
+        };
+        assert_eq!(
+            (text(0).as_str(), text(123 << 16 | 3).as_str()),
+            ("2026-10-24T18:00:29Z", "2026-10-24T18:00:29.498123Z")
+        );
         out.clear();
         let id = uuid::Uuid::from_u128(0x55d3_f385_fe76_4324_9d76_9105_cb9e_cb0b);
         push_uuid(&mut out, id.as_bytes());
