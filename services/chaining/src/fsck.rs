@@ -5,6 +5,7 @@
 
 mod chains;
 mod log;
+pub mod offline;
 
 use contracts::{Height, OperatorId, StreamNo};
 use ledger::TileId;

@@ -1,5 +1,11 @@
-//! The chaining process: reads its configuration, starts, waits for a signal, stops.
+//! The chaining process: reads its configuration, starts, waits for a signal, stops; or checks a store that nobody serves.
 
 fn main() -> std::process::ExitCode {
-    runtime::main("chaining", |config| async { chaining::start(config).await.map(chaining::Running::into_parts) })
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, rest)) if first == "fsck" => chaining::fsck::offline::main(rest),
+        _ => runtime::main("chaining", |config| async {
+            chaining::start(config).await.map(chaining::Running::into_parts)
+        }),
+    }
 }

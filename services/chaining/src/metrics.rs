@@ -2,6 +2,12 @@
 
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 
+/// Upper bounds of the lags' buckets, in seconds: fine around what is promised (a second), so that a quantile says something.
+const LAG_BOUNDS_S: &[f64] = &[
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0,
+    3.0, 5.0, 10.0, 30.0, 60.0,
+];
+
 /// Counters of this service; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -26,7 +32,7 @@ impl Metrics {
     /// Registers everything with the meter that telemetry set up.
     pub fn new() -> Self {
         let meter = opentelemetry::global::meter("dsom-chaining");
-        let lags = vec![0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 60.0];
+        let lags = LAG_BOUNDS_S.to_vec();
         Self {
             sealed_records: meter.u64_counter("dsom_chaining_records_sealed").build(),
             sealed_blocks: meter.u64_counter("dsom_chaining_blocks_sealed").build(),

@@ -7,4 +7,4 @@ pub mod process;
 pub mod run;
 
 pub use files::{Addresses, Layout, MeshFile};
-pub use run::{Mesh, Ports};
+pub use run::{Mesh, Ports, sibling};

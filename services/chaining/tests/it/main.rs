@@ -1,4 +1,11 @@
 //! Chaining as its neighbours see it: frames go into a real `TX`, blocks, proofs and checkpoints come out.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on must stop"
+)]
 
 mod doubles;
 mod fsck;

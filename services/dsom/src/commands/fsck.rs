@@ -1,6 +1,7 @@
 //! `dsom fsck`: has chaining derive everything anew from its stored bytes.
 
 use std::fmt::Write as _;
+use std::process::{Command, Stdio};
 
 use contracts::OperatorId;
 use indicatif::ProgressBar;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Data;
 use crate::Failure;
-use crate::mesh::{Layout, MeshFile, keys};
+use crate::mesh::{Layout, MeshFile, keys, sibling};
 
 /// A longer line is not one of chaining's.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -16,7 +17,7 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 /// Has chaining derive every block, chain, tile and checkpoint anew from its stored bytes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom fsck --data .dsom\n\nIt names the first place that is wrong and then ends with 1. To check what is published without trusting\nchaining, use `dsom verify log` and `dsom verify export`."
+    after_help = "Example:\n  dsom fsck --data .dsom\n\nA running mesh is asked; where none runs, the stored files are read. It names the first place that is wrong and then\nends with 1. To check what is published without trusting\nchaining, use `dsom verify log` and `dsom verify export`."
 )]
 pub struct Fsck {
     #[command(flatten)]
@@ -25,8 +26,8 @@ pub struct Fsck {
 
 impl Fsck {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mesh = MeshFile::read(&self.data.dir)?;
         let layout = Layout::open(&self.data.dir)?;
+        let Ok(mesh) = MeshFile::read(&self.data.dir) else { return unserved(&layout) };
         // Of no operator: nobody's records are asked for.
         let nobody = OperatorId::new(uuid::Uuid::new_v4()).ok_or_else(|| Failure::bad("no id"))?;
         let token = keys::token(&layout, nobody, "ledger:fsck")?;
@@ -64,6 +65,21 @@ impl Fsck {
             "{url} ended without a verdict; see {}",
             layout.path("logs/chaining.log").display()
         )))
+    }
+}
+
+/// No mesh runs there, perhaps because the store no longer starts: chaining's own binary reads the files.
+fn unserved(layout: &Layout) -> Result<(), Failure> {
+    let mut check = Command::new(sibling("dsom-chaining")?);
+    check.arg("fsck").arg(layout.path("chaining")).arg(keys::log_vkey(layout)?).stderr(Stdio::null());
+    let ran = check.output();
+    let ran = ran.map_err(|error| Failure::unreachable("could not run dsom-chaining").because(&error))?;
+    let lines = String::from_utf8_lossy(&ran.stdout);
+    let last = lines.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok());
+    match last.as_ref().and_then(|line| line.get("report")) {
+        Some(report) => verdict(report),
+        // The engine itself gave up on the files: as bad as any finding.
+        None => Err(Failure::bad(format!("the store is damaged: dsom-chaining ended with {}; {lines}", ran.status))),
     }
 }
 

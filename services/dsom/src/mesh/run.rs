@@ -203,7 +203,11 @@ async fn stop_leftover(layout: &Layout) {
     }
 }
 
-fn sibling(name: &str) -> Result<PathBuf, Failure> {
+/// One of our binaries, which lie beside this one.
+///
+/// # Errors
+/// It is not there.
+pub fn sibling(name: &str) -> Result<PathBuf, Failure> {
     let here = std::env::current_exe().map_err(|error| Failure::unreachable("no path of our own").because(&error))?;
     let path = here.with_file_name(name);
     match path.exists() {
