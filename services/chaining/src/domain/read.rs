@@ -79,10 +79,14 @@ impl OpenBlock {
         let mut open = Self { header, frames: Vec::with_capacity(frames.len()), leaves: Vec::new() };
         for (number, bytes) in frames.iter().enumerate() {
             let at = |cause| BlockFault::Frame { number, cause };
-            let frame = Frame::decode(bytes).map_err(at)?;
+            let (frame, sound) = Frame::examine(bytes).map_err(at)?;
             let own = leaves(&frame, unpacker).map_err(at)?;
             let stream = frame.stream;
             check_roots(&frame, &own).map_err(|damage| BlockFault::Batch { number, stream, damage })?;
+            // Last, because the roots can say which records are damaged.
+            if !sound {
+                return Err(at(BadFrame::Checksum));
+            }
             open.leaves.extend(own);
             open.frames.push(frame);
         }

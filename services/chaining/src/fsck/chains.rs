@@ -154,7 +154,7 @@ fn named(
         BlockFault::Header(_) | BlockFault::Root { .. } => of(What::Block),
         BlockFault::Streams { stream } => Finding { stream: Some(stream), ..of(What::Block) },
         BlockFault::Frame { number, .. } => {
-            let frame = frames.get(number).and_then(|bytes| Frame::decode(bytes).ok());
+            let frame = frames.get(number).and_then(|bytes| Some(Frame::examine(bytes).ok()?.0));
             Finding {
                 frame: Some(number),
                 stream: frame.as_ref().map(|frame| frame.stream),
@@ -164,7 +164,7 @@ fn named(
             }
         }
         BlockFault::Batch { number, stream, damage } => {
-            let frame = frames.get(number).and_then(|bytes| Frame::decode(bytes).ok());
+            let frame = frames.get(number).and_then(|bytes| Some(Frame::examine(bytes).ok()?.0));
             let (first, last) = frame.map_or((None, None), |frame| suspects(&frame, &damage, unpacker));
             Finding { frame: Some(number), stream: Some(stream), seq: first, last_seq: last, ..of(What::Record) }
         }
