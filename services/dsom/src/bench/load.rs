@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::generate::Generator;
@@ -65,8 +66,28 @@ impl Counts {
     }
 }
 
+/// Sends the requests of all streams until `end`, each stream over so many connections. One thread: the generator takes its work
+/// from one core and never passes it between two.
+///
+/// # Errors
+/// There are no threads.
+pub fn send(streams: Vec<Stream>, connections: u32, counts: &Arc<Counts>, end: Instant) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for stream in streams {
+            let stream = Arc::new(Mutex::new(stream));
+            for _ in 0..connections {
+                tasks.spawn(connection(Arc::clone(&stream), Arc::clone(counts), end));
+            }
+        }
+        tasks.join_all().await;
+    });
+    Ok(())
+}
+
 /// Sends a stream's requests over one of its connections until `end`.
-pub async fn connection(stream: Arc<Mutex<Stream>>, counts: Arc<Counts>, end: Instant) {
+async fn connection(stream: Arc<Mutex<Stream>>, counts: Arc<Counts>, end: Instant) {
     let (mut body, mut request, mut answer) = (Vec::new(), Vec::new(), Vec::with_capacity(4096));
     let mut socket: Option<TcpStream> = None;
     loop {

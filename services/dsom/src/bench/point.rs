@@ -7,19 +7,17 @@ use std::time::Duration;
 
 use contracts::OperatorId;
 use serde::Serialize;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use super::load::{Counts, Stream, connection};
-use super::measure::{Buckets, Scrape, Usage, folder_bytes, usage};
+use super::load::{Counts, Stream, send};
+use super::measure::{Buckets, Scrape, folder_bytes};
+use super::watch::{Used, Watched};
 use crate::Failure;
 use crate::generate::{Generator, Mix};
 use crate::mesh::{Layout, MeshFile, keys};
 
 /// Operators of the load.
 pub const OPERATORS: u64 = 5;
-/// How often memory is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long the mesh may take to seal and publish what is left when the load ends.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 
@@ -51,15 +49,6 @@ pub struct Quantiles {
     pub max_ms: f64,
 }
 
-/// What one process used.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Used {
-    /// CPU seconds for a million accepted records.
-    pub cpu_s_per_million: f64,
-    /// Most resident memory seen, in bytes.
-    pub rss_bytes_max: u64,
-}
-
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Point {
@@ -83,7 +72,7 @@ pub struct Point {
     pub published_lag: Quantiles,
     /// Seconds from the load's end until all that was accepted was published; `None`: not within a minute.
     pub drained_s: Option<f64>,
-    /// By process.
+    /// By process; `services` are all but the generator together.
     pub processes: BTreeMap<String, Used>,
     /// Bytes on disk for a record, by folder, after the load.
     pub bytes_per_record: BTreeMap<String, f64>,
@@ -113,22 +102,17 @@ pub async fn run(layout: &Layout, mesh: &MeshFile, load: Load) -> Result<Point, 
     let folders = ["nats", "ingest", "chaining"];
     let bytes_before = folders.map(|folder| folder_bytes(&layout.path(folder)));
     let before = Scrape::of(&http, &mesh.chaining).await?;
-    let watched = Watched::start(mesh);
+    let mut watched = Watched::start(mesh);
 
-    let mut tasks = Vec::new();
-    for stream in streams {
-        let stream = Arc::new(Mutex::new(stream));
-        for _ in 0..load.connections {
-            tasks.push(tokio::spawn(connection(Arc::clone(&stream), Arc::clone(&counts), end)));
-        }
-    }
-    let mut watched = watched.until(end).await;
+    let sent = Arc::clone(&counts);
+    let sending = tokio::task::spawn_blocking(move || send(streams, load.connections, &sent, end));
+    watched.until(start + (end - start) / 2).await;
+    watched.half();
+    watched.until(end).await;
     let at_end = counts.accepted.load(Ordering::Relaxed);
     let requests = counts.requests.load(Ordering::Relaxed);
-    watched.stop();
-    for task in tasks {
-        task.await.map_err(|error| Failure::bad("a connection of the load failed").because(&error))?;
-    }
+    let sent = sending.await.map_err(|error| Failure::bad("the load failed").because(&error))?;
+    sent.map_err(|error| Failure::unreachable("no threads").because(&error))?;
     let accepted = counts.accepted.load(Ordering::Relaxed);
     let (after, drained_s) = drain(&http, mesh, &before, accepted, end).await?;
 
@@ -211,54 +195,5 @@ async fn drain(
             return Ok((now, None));
         }
         sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Follows the processes of the mesh, and this one.
-struct Watched {
-    pids: BTreeMap<String, u32>,
-    before: BTreeMap<String, Usage>,
-    after: BTreeMap<String, Usage>,
-    rss_bytes_max: BTreeMap<String, u64>,
-}
-
-impl Watched {
-    fn start(mesh: &MeshFile) -> Self {
-        let mut pids = mesh.pids.clone();
-        pids.remove("dsom");
-        pids.insert("generator".to_owned(), std::process::id());
-        let before = pids.iter().map(|(name, pid)| (name.clone(), usage(*pid))).collect();
-        Self { pids, before, after: BTreeMap::new(), rss_bytes_max: BTreeMap::new() }
-    }
-
-    async fn until(mut self, end: Instant) -> Self {
-        while Instant::now() < end {
-            self.look();
-            sleep(LOOK_EVERY.min(end.saturating_duration_since(Instant::now()))).await;
-        }
-        self
-    }
-
-    fn look(&mut self) {
-        for (name, pid) in &self.pids {
-            let most = self.rss_bytes_max.entry(name.clone()).or_default();
-            *most = (*most).max(usage(*pid).rss_bytes);
-        }
-    }
-
-    fn stop(&mut self) {
-        self.look();
-        self.after = self.pids.iter().map(|(name, pid)| (name.clone(), usage(*pid))).collect();
-    }
-
-    fn used(&self, accepted: u64) -> BTreeMap<String, Used> {
-        let millions = accepted.max(1) as f64 / 1e6;
-        let cpu = |name: &String, of: &BTreeMap<String, Usage>| of.get(name).map_or(0.0, |usage| usage.cpu_s);
-        let used = self.pids.keys().map(|name| {
-            let cpu_s_per_million = (cpu(name, &self.after) - cpu(name, &self.before)) / millions;
-            let rss_bytes_max = self.rss_bytes_max.get(name).copied().unwrap_or(0);
-            (name.clone(), Used { cpu_s_per_million, rss_bytes_max })
-        });
-        used.collect()
     }
 }

@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
+use super::alone::Alone;
 use super::point::{Point, Quantiles};
 
 /// A whole bench.
@@ -12,6 +13,8 @@ pub struct Report {
     pub machine: String,
     /// How durable what was measured is.
     pub durability: &'static str,
+    /// What the machine and the generator do without a mesh.
+    pub alone: Alone,
     /// The command line.
     pub command: String,
     /// The points of the curve.
@@ -33,7 +36,14 @@ impl Report {
             "drained s",
             "sustained",
         ]);
-        let mut cost = table(&["batch", "process", "CPU s per million", "memory MiB", "disk bytes a record"]);
+        let mut cost = table(&[
+            "batch",
+            "process",
+            "CPU s per million",
+            "memory idle/most MiB",
+            "growth in the second half MiB",
+            "disk bytes a record",
+        ]);
         for point in &self.points {
             speed.add_row([
                 point.batch.to_string(),
@@ -49,16 +59,22 @@ impl Report {
             ]);
             for (name, used) in &point.processes {
                 let bytes = point.bytes_per_record.get(name);
+                let mib = |bytes: f64| bytes / 1_048_576.0;
                 cost.add_row([
                     point.batch.to_string(),
                     name.clone(),
                     format!("{:.2}", used.cpu_s_per_million),
-                    format!("{:.0}", used.rss_bytes_max as f64 / 1_048_576.0),
+                    format!("{:.0}/{:.0}", mib(used.rss_bytes_idle as f64), mib(used.rss_bytes_max as f64)),
+                    format!("{:.0}", mib(used.rss_bytes_growth as f64)),
                     bytes.map_or(String::new(), |bytes| format!("{bytes:.0}")),
                 ]);
             }
         }
-        format!("{}\n{}\n{}\n\n{speed}\n\n{cost}", self.machine, self.durability, self.command)
+        let Alone { fsync_ms_p50, fsync_ms_p99, generator_ns_per_record } = self.alone;
+        let alone = format!(
+            "alone: a synced write of 64 KiB takes {fsync_ms_p50:.2} ms (p50), {fsync_ms_p99:.2} ms (p99); a record is made in {generator_ns_per_record:.0} ns"
+        );
+        format!("{}\n{}\n{alone}\n{}\n\n{speed}\n\n{cost}", self.machine, self.durability, self.command)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Data;
 use crate::Failure;
+use crate::bench::alone::measure;
 use crate::bench::point::{Load, Point, run};
 use crate::bench::report::{Report, machine};
 use crate::mesh::{Layout, Mesh, MeshFile, Ports};
@@ -13,6 +14,10 @@ use crate::mesh::{Layout, Mesh, MeshFile, Ports};
 const TRY_S: u64 = 8;
 /// How much higher the next try is.
 const STEP: f64 = 1.25;
+
+/// How often a rate that a short try sustained and the whole time did not is lowered, and to what share.
+const BACK_OFFS: u32 = 3;
+const BACK_OFF: f64 = 0.9;
 
 /// Measures a mesh under open-loop load: everything and the generator on this machine, JetStream syncing always
 #[derive(Debug, clap::Args)]
@@ -48,6 +53,11 @@ pub struct Bench {
 
 impl Bench {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        if cfg!(debug_assertions) {
+            eprintln!("dsom: this is a debug build: its numbers say nothing of a release");
+        }
+        let folder = self.against.clone().or_else(|| self.scratch.clone()).unwrap_or_else(std::env::temp_dir);
+        let alone = measure(&folder)?;
         let mut points = Vec::new();
         for batch in self.batch.clone() {
             points.push(self.point(batch).await?);
@@ -56,6 +66,7 @@ impl Bench {
             machine: machine(),
             durability: "JetStream sync_interval always, one server; the store syncs every commit",
             command: std::env::args().collect::<Vec<_>>().join(" "),
+            alone,
             points,
         };
         match self.json {
@@ -81,10 +92,18 @@ impl Bench {
     }
 
     async fn point(&self, batch: u32) -> Result<Point, Failure> {
-        let rate = match self.rate {
-            Some(rate) => rate,
-            None => self.highest(batch).await?,
-        };
+        if let Some(rate) = self.rate {
+            return self.on_a_mesh(self.load(batch, rate, self.seconds)).await;
+        }
+        let mut rate = self.highest(batch).await?;
+        for _ in 0..BACK_OFFS {
+            let point = self.on_a_mesh(self.load(batch, rate, self.seconds)).await?;
+            if point.is_sustained() {
+                return Ok(point);
+            }
+            eprintln!("dsom: batch {batch}: {rate:.0} a second not sustained for {} s", self.seconds);
+            rate *= BACK_OFF;
+        }
         self.on_a_mesh(self.load(batch, rate, self.seconds)).await
     }
 

@@ -66,7 +66,7 @@ impl Minute {
         let within = ms.rem_euclid(60_000) as u32;
         let digit = |of: u32, divisor: u32| b'0' + (of / divisor % 10) as u8;
         out.extend_from_slice(&[digit(within, 10_000), digit(within, 1_000)]);
-        if dice % 5 > 0 {
+        if !dice.is_multiple_of(5) {
             out.extend_from_slice(&[b'.', digit(within, 100), digit(within, 10), digit(within, 1)]);
         }
         if dice % 5 == 1 {
