@@ -1,0 +1,13 @@
+//! The whole mesh as processes, seen from outside. The binaries must be built before: `cargo build --bins`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a test measured is for the person who runs it")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot see its mesh must stop"
+)]
+
+mod check;
+mod mesh;
+mod others;
+mod world;

@@ -1,0 +1,142 @@
+//! The promise from end to end: what operators send is accepted, sealed, published, and anyone can check it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use contracts::OperatorId;
+use contracts::receipt::Receipt;
+use ledger::note::Verifier;
+use serde_json::Value;
+
+use crate::check::{read_export, receipts_hold};
+use crate::others::{Mirror, Others, flipped};
+use crate::world::{World, runs, turn, until};
+
+/// Records of a batch in `expected.json`.
+const BATCH: &str = "1000";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_send_their_files_and_anyone_can_check_what_became_of_them() {
+    let _turn = turn().await;
+    let others = std::thread::spawn(Others::build);
+    let began = Instant::now();
+    let mut world = World::started().await;
+    println!("ready after {:.1} s", began.elapsed().as_secs_f64());
+    let (files, expected) = (testkit::data_files(), testkit::expected());
+    let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+    let written = world.dir().join("receipts.jsonl");
+    let to = written.display().to_string();
+
+    let began = Instant::now();
+    let said = world.dsom_ok(&["send", "--batch", BATCH, "--receipts", &to], &paths);
+    assert!(said.contains("100000 records accepted"), "{said}");
+    println!("sent after {:.1} s", began.elapsed().as_secs_f64());
+    let receipts = receipts(&written);
+    roots_are_as_expected(&receipts, &expected);
+
+    let operators: BTreeSet<OperatorId> = files.iter().map(|file| file.operator).collect();
+    let mut heads = BTreeMap::new();
+    for operator in &operators {
+        let token = world.token(*operator, "records:read");
+        let sent: BTreeMap<u8, Vec<Vec<u8>>> = files
+            .iter()
+            .filter(|file| file.operator == *operator)
+            .map(|file| {
+                (file.stream.0, file.text.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(Vec::from).collect())
+            })
+            .collect();
+        let records = sent.values().map(|records| records.len() as u64).sum();
+        let chain = world.published(*operator, &token, records).await;
+        let export = world.export(*operator, &token).await;
+        let stored = read_export(&export, *operator);
+        assert!(stored == sent, "{operator}: what is stored is not what was sent");
+        let own: Vec<Receipt> = receipts.iter().filter(|r| r.claims.operator == *operator).cloned().collect();
+        receipts_hold(&own, *operator, &stored);
+        heads.insert(*operator, (token, chain));
+    }
+    println!("published and read again after {:.1} s", began.elapsed().as_secs_f64());
+
+    let (operator, (token, _)) = heads.first_key_value().expect("an operator");
+    let proof = world.proof(*operator, 0, 4_711, token).await;
+    checked_by_others(&world, others.join().expect("go"), &proof);
+
+    // Sent again: everything is there already.
+    let said = world.dsom_ok(&["send", "--batch", BATCH], &paths);
+    assert!(said.contains("0 records accepted"), "{said}");
+
+    // Stopped and started again: nothing runs on, nothing is lost, nothing is added.
+    let before = world.mesh();
+    world.stop();
+    for (name, pid) in before.pids {
+        assert!(!runs(pid), "{name} outlived the mesh");
+    }
+    assert!(world.mesh_if_ready().is_none(), "mesh.json says that a mesh is ready");
+    let began = Instant::now();
+    world.up().await;
+    println!("ready again after {:.1} s", began.elapsed().as_secs_f64());
+    for (operator, (token, before)) in &heads {
+        let after = until("the chain", Duration::from_secs(5), || world.chain(*operator, token)).await;
+        assert_eq!(after, *before);
+    }
+    world.dsom_ok(&["fsck"], &[]);
+    world.stop();
+}
+
+fn receipts(path: &std::path::Path) -> Vec<Receipt> {
+    let text = std::fs::read_to_string(path).expect("receipts were written");
+    text.lines().map(|line| serde_json::from_str(line).expect("a receipt")).collect()
+}
+
+fn roots_are_as_expected(receipts: &[Receipt], expected: &Value) {
+    let mut wanted = 0;
+    for (operator, answers) in expected["operators"].as_object().expect("operators") {
+        for (stream, answers) in answers["streams"].as_object().expect("streams") {
+            let mut own: Vec<&Receipt> = receipts
+                .iter()
+                .filter(|r| r.claims.operator.to_string() == *operator && r.claims.stream.to_string() == *stream)
+                .collect();
+            own.sort_by_key(|receipt| receipt.claims.first_seq);
+            let roots: Vec<String> = own.iter().map(|receipt| receipt.claims.root.to_string()).collect();
+            let right: Vec<&str> =
+                answers["roots"].as_array().expect("roots").iter().filter_map(Value::as_str).collect();
+            assert_eq!(roots, right, "{operator} stream {stream}");
+            wanted += right.len();
+        }
+    }
+    assert_eq!(receipts.len(), wanted);
+}
+
+/// They accept the log and a proof, and refuse each with one byte changed.
+fn checked_by_others(world: &World, others: Option<Others>, proof: &[u8]) {
+    let mesh = world.mesh();
+    let ours = Verifier::parse(&mesh.log_vkey).expect("a key");
+    ledger::verify::record_proof(proof, &ours).expect("our own verifier accepts it");
+    let Some(others) = others else { return };
+
+    let mirror = Mirror::start(Some(mesh.chaining), BTreeMap::new());
+    assert!(others.log_is_good(&mirror.url, &mesh.log_vkey), "the log is refused");
+    let copy = mirror.files.lock().expect("a copy").clone();
+    let tile = copy.keys().find(|path| path.starts_with("/log/tile/0/")).expect("a tile was read");
+    let bundle = copy.keys().find(|path| path.starts_with("/log/tile/entries/")).expect("a bundle was read");
+    for path in [tile, bundle] {
+        let mut changed = copy.clone();
+        let at = copy[path].len() / 2;
+        changed.insert(path.clone(), flipped(&copy[path], at));
+        let copied = Mirror::start(None, changed);
+        assert!(!others.log_is_good(&copied.url, &mesh.log_vkey), "accepted with byte {at} of {path} changed");
+    }
+
+    assert!(others.proof_is_good(proof, &mesh.log_vkey), "the proof is refused");
+    let lines: Vec<&[u8]> = proof.split_inclusive(|byte| *byte == b'\n').collect();
+    let extra = lines[0].len()..lines[0].len() + lines[1].len();
+    let mut refused = 0;
+    for at in (0..proof.len()).filter(|at| !extra.contains(at)).step_by(41) {
+        assert!(!others.proof_is_good(&flipped(proof, at), &mesh.log_vkey), "accepted with byte {at} changed");
+        refused += 1;
+    }
+    println!("prooftool: good, and refused with any of {refused} bytes changed");
+    // Whatever is changed, extra too, ours sees it.
+    for at in (0..proof.len()).step_by(7) {
+        assert!(ledger::verify::record_proof(&flipped(proof, at), &ours).is_err(), "accepted with byte {at} changed");
+    }
+}
