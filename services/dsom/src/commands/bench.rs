@@ -133,7 +133,7 @@ impl Bench {
     async fn on_a_mesh(&self, load: Load) -> Result<Point, Failure> {
         if let Some(data) = &self.against {
             let mesh = MeshFile::read(data)?;
-            return run(&Layout::open(data)?, &mesh, load).await;
+            return run(&Layout::existing(data)?, &mesh, load).await;
         }
         let mut builder = tempfile::Builder::new();
         let folder = match &self.scratch {

@@ -17,7 +17,7 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 /// Has chaining derive every block, chain, tile and checkpoint anew from its stored bytes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom fsck --data .dsom\n\nA running mesh is asked; where none runs, the stored files are read. It names the first place that is wrong and then\nends with 1. To check what is published without trusting\nchaining, use `dsom verify log` and `dsom verify export`."
+    after_help = "Example:\n  dsom fsck --data .dsom\n\nA running mesh is asked; where none runs, the stored files are read. It names the first place that is\nwrong and then ends with 1. To check what is published without trusting chaining, use `dsom verify log` and `dsom verify export`."
 )]
 pub struct Fsck {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub struct Fsck {
 
 impl Fsck {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let layout = Layout::open(&self.data.dir)?;
+        let layout = Layout::existing(&self.data.dir)?;
         let Ok(mesh) = MeshFile::read(&self.data.dir) else { return unserved(&layout) };
         // Of no operator: nobody's records are asked for.
         let nobody = OperatorId::new(uuid::Uuid::new_v4()).ok_or_else(|| Failure::bad("no id"))?;

@@ -48,7 +48,7 @@ impl Send {
             streams.entry(files::named(file)?).or_default().push(file.clone());
         }
         let mesh = MeshFile::read(&self.data.dir)?;
-        let layout = Layout::open(&self.data.dir)?;
+        let layout = Layout::existing(&self.data.dir)?;
         let bars = MultiProgress::new();
         let started = Instant::now();
         let mut tasks = Vec::new();

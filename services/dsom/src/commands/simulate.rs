@@ -48,7 +48,7 @@ pub struct Simulate {
 impl Simulate {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let file = MeshFile::read(&self.data.dir)?;
-        let layout = Layout::open(&self.data.dir)?;
+        let layout = Layout::existing(&self.data.dir)?;
         let mut market = Market::open(&layout, &file, self.operators, self.rate)?;
         market.mix = Mix { payouts: self.payouts, refunds: self.refunds, adjustments: self.adjustments };
         let running = market.start();

@@ -24,7 +24,7 @@ pub struct Token {
 
 impl Token {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let layout = Layout::open(&self.data.dir)?;
+        let layout = Layout::existing(&self.data.dir)?;
         println!("{}", keys::token(&layout, self.operator, &self.scope)?);
         Ok(())
     }

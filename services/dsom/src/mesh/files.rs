@@ -57,6 +57,14 @@ impl Layout {
             fs::create_dir_all(&path)
                 .map_err(|error| Failure::usage(format!("could not make {}", path.display())).because(&error))?;
         }
+        Self::existing(root)
+    }
+
+    /// The folder as it is.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn existing(root: &Path) -> Result<Self, Failure> {
         // Services get absolute paths, whatever folder they are started in.
         let root = fs::canonicalize(root)
             .map_err(|error| Failure::usage(format!("could not open {}", root.display())).because(&error))?;
@@ -97,14 +105,17 @@ impl MeshFile {
     /// Reads `mesh.json` of a folder.
     ///
     /// # Errors
-    /// There is none (the mesh does not run), or it can't be read.
+    /// There is none (the mesh does not run), it is left over from a mesh that was killed, or it can't be read.
     pub fn read(data: &Path) -> Result<Self, Failure> {
         let path = data.join("mesh.json");
-        let text = fs::read_to_string(&path).map_err(|error| {
-            let what = format!("no mesh runs in {}; start one with `dsom up --data {0}`", data.display());
-            Failure::unreachable(what).because(&error)
-        })?;
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::bad(format!("{} can't be read", path.display())).because(&error))
+        let none =
+            || Failure::unreachable(format!("no mesh runs in {}; start one with `dsom up --data {0}`", data.display()));
+        let text = fs::read_to_string(&path).map_err(|error| none().because(&error))?;
+        let mesh: Self = serde_json::from_str(&text)
+            .map_err(|error| Failure::bad(format!("{} can't be read", path.display())).because(&error))?;
+        match mesh.pids.get("dsom").is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+            true => Ok(mesh),
+            false => Err(none()),
+        }
     }
 }

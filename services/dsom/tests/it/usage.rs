@@ -1,0 +1,73 @@
+//! Help and exit codes.
+
+use crate::said;
+
+const COMMANDS: &[&[&str]] = &[
+    &["up"],
+    &["token"],
+    &["keys"],
+    &["send"],
+    &["simulate"],
+    &["bench"],
+    &["fsck"],
+    &["verify"],
+    &["verify", "proof"],
+    &["verify", "receipt"],
+    &["verify", "export"],
+    &["verify", "log"],
+];
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    for command in COMMANDS {
+        let (code, text) = said(&[*command, &["--help"]].concat());
+        assert_eq!(code, 0, "{command:?}");
+        let line = format!("  dsom {}", command.join(" "));
+        let (_, example) = text.split_once("Example").unwrap_or_else(|| panic!("{command:?}: {text}"));
+        assert!(
+            example.contains(&line) || example.contains(&format!("$(dsom {}", command.join(" "))),
+            "{command:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let dir = empty.path().display().to_string();
+    for arguments in [
+        &["no-such-command"][..],
+        &["token", "--operator", "nobody"],
+        &["send", "--data", &dir, "not-named-after-a-stream.txt"],
+        &["token", "--data", &dir, "--operator", "13013f29-b9df-4b82-ad28-e51596b7e0b4"],
+        &["fsck", "--data", &dir],
+        &["fsck", "--data", "/no/such/folder"],
+        &["verify", "proof", "/no/such/file", "--vkey", "not a key"],
+        &[
+            "verify",
+            "log",
+            "/no/such/folder",
+            "--vkey",
+            "log.example/dsom+88e05b53+AZKObnctDtK+drDNYn9XNIVBJAPsdS8etk2uh1nHwt56",
+        ],
+    ] {
+        let (code, text) = said(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn what_can_t_be_reached_ends_with_3() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let dir = empty.path().display().to_string();
+    // Nothing listens on port 1.
+    let vkey = "log.example/dsom+88e05b53+AZKObnctDtK+drDNYn9XNIVBJAPsdS8etk2uh1nHwt56";
+    for arguments in [
+        &["send", "--data", &dir, "13013f29-b9df-4b82-ad28-e51596b7e0b4.0.ndjson"][..],
+        &["simulate", "--data", &dir],
+        &["verify", "log", "http://127.0.0.1:1/log", "--vkey", vkey],
+    ] {
+        let (code, text) = said(arguments);
+        assert_eq!(code, 3, "{arguments:?}: {text}");
+    }
+}
