@@ -1,5 +1,10 @@
 //! The walls of the house, checked as an ordinary test: who may name whom, how files are laid out, what no file may hold.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot read its house must stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot read its house must stop"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,8 @@
 )]
 
 mod check;
+mod load;
 mod mesh;
+mod nemesis;
 mod others;
 mod world;
