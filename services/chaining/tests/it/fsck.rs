@@ -32,7 +32,8 @@ async fn a_sound_store_is_found_sound_and_one_flipped_bit_is_named() {
     assert_eq!((report.checked.chains, report.checked.blocks, report.checked.entries), (2, 400, 400));
     assert_eq!(report.checked.tiles, 3, "one full, one partial, one above");
 
-    for at in 0..700 {
+    // Every byte of the heads, every ninth of what is packed.
+    for at in (0..100).chain((100..700).step_by(9)) {
         let found = first(&store, Flip::Frame(operator(2), Height(7), 0, at)).await;
         assert_eq!((found.operator, found.height), (Some(operator(2)), Some(Height(7))), "byte {at}: {found}");
     }
