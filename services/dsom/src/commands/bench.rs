@@ -35,8 +35,8 @@ pub struct Bench {
     #[arg(long)]
     rate: Option<f64>,
     /// Streams of each of the five operators
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..))]
-    streams: u8,
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
+    streams: Option<u8>,
     /// Connections of each stream
     #[arg(long)]
     connections: Option<u32>,
@@ -79,16 +79,17 @@ impl Bench {
         Ok(())
     }
 
-    /// Connections of a stream: single records need many in flight, large batches few.
+    /// Each stream costs JetStream a message a turn, so small batches go by few streams with many requests open, as an operator
+    /// with many front ends sends them.
     fn load(&self, batch: u32, rate: f64, seconds: u64) -> Load {
-        let usual = match batch {
-            0..10 => 16,
-            10..100 => 8,
-            100..1_000 => 4,
-            _ => 2,
+        let (streams, connections) = match batch {
+            0..10 => (2, 64),
+            10..100 => (2, 32),
+            100..1_000 => (4, 8),
+            _ => (8, 2),
         };
-        let connections = self.connections.unwrap_or(usual).max(1);
-        Load { batch, rate, seconds, streams: self.streams, connections }
+        let connections = self.connections.unwrap_or(connections).max(1);
+        Load { batch, rate, seconds, streams: self.streams.unwrap_or(streams), connections }
     }
 
     async fn point(&self, batch: u32) -> Result<Point, Failure> {
