@@ -7,6 +7,7 @@
     reason = "a test that cannot see its mesh must stop"
 )]
 
+mod bitrot;
 mod check;
 mod load;
 mod mesh;

@@ -12,7 +12,7 @@ use crate::check::everything_holds;
 use crate::load::{Load, Pulse};
 use crate::world::{World, signal, turn, until};
 
-/// How long a mesh may take until all of it is ready and receipts come again.
+/// How long a mesh may take until all of it is ready, and receipts and checkpoints come again.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How long the test watches a mesh that takes longer, to say how much.
 const WATCH: Duration = Duration::from_secs(30);
@@ -44,30 +44,30 @@ async fn nothing_accepted_is_lost_or_doubled_whatever_is_killed() {
     let load = Load::start(&world, &operators, 2, seed);
     until("the first receipts", RECOVERY, || async { (load.pulse.count() > 10).then_some(()) }).await;
 
-    let mut table =
-        format!("{:>5}  {:<9} {:<14} {:>9} {:>13}\n", "round", "victim", "fault", "ready ms", "receipts ms");
-    let (mut hit, mut slow) = (Vec::new(), 0);
+    let mut table = format!(
+        "{:>5}  {:<9} {:<14} {:>9} {:>12} {:>13}\n",
+        "round", "victim", "fault", "ready ms", "receipts ms", "published ms"
+    );
+    // Each in turn, in a random order: three kills are enough to hit all.
+    let (mut killed, mut frozen, mut slow) = (Vec::new(), Vec::new(), 0);
     for (round, fault) in faults.into_iter().enumerate() {
-        // Each in turn, in a random order: three kills are enough to hit all.
-        if hit.is_empty() {
-            hit = VICTIMS.to_vec();
-            hit.shuffle(&mut random);
+        let bag = if matches!(fault, Fault::Kill) { &mut killed } else { &mut frozen };
+        if bag.is_empty() {
+            *bag = VICTIMS.to_vec();
+            bag.shuffle(&mut random);
         }
-        let victim = hit.pop().expect("a victim");
+        let victim = bag.pop().expect("a victim");
         tokio::time::sleep(Duration::from_millis(random.random_range(300..2_000))).await;
-        let (ready, receipts) = strike(&world, victim, fault, &load.pulse).await;
+        let back = strike(&world, victim, fault, &load.pulse).await;
         let what = match fault {
             Fault::Kill => "kill -9".to_owned(),
             Fault::Freeze(time) => format!("STOP {} ms", time.as_millis()),
         };
-        let late = if receipts.max(ready) > RECOVERY { "  TOO LATE" } else { "" };
-        slow += usize::from(!late.is_empty());
-        let line = format!(
-            "{:>5}  {victim:<9} {what:<14} {:>9} {:>13}{late}",
-            round + 1,
-            ready.as_millis(),
-            receipts.as_millis()
-        );
+        let late = back.iter().any(|after| *after > RECOVERY);
+        slow += usize::from(late);
+        let [ready, receipts, published] = back.map(|after| after.as_millis());
+        let late = if late { "  TOO LATE" } else { "" };
+        let line = format!("{:>5}  {victim:<9} {what:<14} {ready:>9} {receipts:>12} {published:>13}{late}", round + 1);
         println!("{line}");
         writeln!(table, "{line}").expect("memory");
     }
@@ -85,8 +85,9 @@ async fn nothing_accepted_is_lost_or_doubled_whatever_is_killed() {
     assert_eq!(slow, 0, "seed {seed}: the mesh took longer than {RECOVERY:?} to recover");
 }
 
-/// Does it, and waits until the mesh has recovered: how long until all parts are ready, and until the next receipt after that.
-async fn strike(world: &World, victim: &str, fault: Fault, pulse: &Pulse) -> (Duration, Duration) {
+/// Does it, and waits until the mesh has recovered: how long until all parts are ready,
+/// until the next receipt after that, and until more is published.
+async fn strike(world: &World, victim: &str, fault: Fault, pulse: &Pulse) -> [Duration; 3] {
     let pid = world.mesh().pids[victim];
     let began = match fault {
         Fault::Kill => {
@@ -106,9 +107,14 @@ async fn strike(world: &World, victim: &str, fault: Fault, pulse: &Pulse) -> (Du
         }
     };
     until(&format!("the mesh to be ready after {victim}"), WATCH, || ready(world)).await;
-    let (ready, before) = (began.elapsed(), pulse.count());
+    let (ready, before, published) = (began.elapsed(), pulse.count(), log_size(world).await);
     until(&format!("receipts after {victim}"), WATCH, || async { (pulse.count() > before).then_some(()) }).await;
-    (ready, began.elapsed())
+    let receipts = began.elapsed();
+    until(&format!("news in the log after {victim}"), WATCH, || async {
+        (log_size(world).await > published).then_some(())
+    })
+    .await;
+    [ready, receipts, began.elapsed()]
 }
 
 /// Whether ingest and chaining both say they are ready: what they need of NATS is part of it.
@@ -119,6 +125,12 @@ async fn ready(world: &World) -> Option<()> {
         asked.send().await.ok()?.error_for_status().ok()?;
     }
     Some(())
+}
+
+/// How many blocks the public log has.
+async fn log_size(world: &World) -> Option<u64> {
+    let checkpoint = world.get(&format!("{}/log/checkpoint", world.mesh_if_ready()?.chaining), None).await?;
+    std::str::from_utf8(&checkpoint).ok()?.lines().nth(1)?.parse().ok()
 }
 
 fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
