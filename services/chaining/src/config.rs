@@ -30,6 +30,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the broker is.
+    pub(crate) fn bus(&self) -> bus::BusConfig {
+        bus::BusConfig {
+            url: self.nats_url.clone(),
+            monitor_url: self.nats_monitor_url.clone(),
+            name: "chaining".to_owned(),
+        }
+    }
+
     /// Whose access tokens are taken.
     pub(crate) fn auth(&self) -> runtime::AuthConfig {
         runtime::AuthConfig {

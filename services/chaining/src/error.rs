@@ -24,12 +24,9 @@ pub enum StartError {
     /// What is stored does not agree with itself.
     #[error("the store is damaged: {0}; run `dsom fsck` to see more, and restore it from a backup")]
     Damaged(String),
-    /// The broker.
-    #[error("the broker can't be used")]
-    Connect(#[source] bus::ConnectError),
-    /// Its streams.
-    #[error("the broker's streams can't be used")]
-    Declare(#[source] bus::DeclareError),
+    /// The broker and its streams.
+    #[error("the bus can't be opened")]
+    Bus(#[source] bus::OpenError),
     /// What verifies access tokens.
     #[error("access tokens can't be verified")]
     Auth(#[source] runtime::auth::KeysError),

@@ -14,9 +14,8 @@ pub mod storage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use bus::{Bus, BusConfig, LostStreams, StreamBytes};
+use bus::{Bus, LostStreams, StreamBytes};
 
 use config::Config;
 use domain::key::LogKey;
@@ -27,10 +26,6 @@ use metrics::Metrics;
 use pipeline::Pipeline;
 use storage::{EmbeddedStore, StorageError, Store};
 
-/// How long to wait for a broker that does not answer yet, as when all is started at once.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause between two attempts.
-const BROKER_PAUSE: Duration = Duration::from_millis(250);
 /// Blocks of each chain that are derived anew at every start.
 const BLOCKS_CHECKED_AT_START: u64 = 4;
 
@@ -73,7 +68,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         return Err(StartError::Damaged(first.to_string()));
     }
     let new = is_new(store.as_ref()).await.map_err(StartError::Store)?;
-    let bus = connect(&config, new).await?;
+    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
+    let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
     let metrics = Metrics::new();
     let pipeline =
@@ -122,32 +118,4 @@ fn read_key(config: &Config) -> Result<LogKey, StartError> {
 /// Whether the store knows of nothing yet, so that streams may be made on the broker.
 async fn is_new(store: &dyn Store) -> Result<bool, StorageError> {
     Ok(store.operators(None, 1).await?.is_empty())
-}
-
-/// Connects to the broker and makes sure of its streams.
-async fn connect(config: &Config, new: bool) -> Result<Bus, StartError> {
-    let began = Instant::now();
-    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
-    loop {
-        let to = BusConfig {
-            url: config.nats_url.clone(),
-            monitor_url: config.nats_monitor_url.clone(),
-            name: "chaining".to_owned(),
-        };
-        let (error, passing) = match Bus::connect(to).await {
-            Ok(bus) => match bus.declare(StreamBytes::default(), lost).await {
-                Ok(()) => return Ok(bus),
-                Err(error @ bus::DeclareError::Away(_)) => (StartError::Declare(error), true),
-                Err(error) => (StartError::Declare(error), false),
-            },
-            Err(error) => {
-                let passing = error.is_passing();
-                (StartError::Connect(error), passing)
-            }
-        };
-        if !passing || began.elapsed() > BROKER_TIMEOUT {
-            return Err(error);
-        }
-        tokio::time::sleep(BROKER_PAUSE).await;
-    }
 }

@@ -12,12 +12,9 @@ pub enum StartError {
     /// The index of accepted batches.
     #[error("the index of accepted batches cannot be used")]
     Store(#[source] StoreError),
-    /// The broker.
-    #[error("the broker cannot be used")]
-    Connect(#[source] bus::ConnectError),
-    /// Its streams.
-    #[error("the broker's streams cannot be used")]
-    Declare(#[source] bus::DeclareError),
+    /// The broker and its streams.
+    #[error("the bus can't be opened")]
+    Bus(#[source] bus::OpenError),
     /// What verifies access tokens.
     #[error("access tokens cannot be verified")]
     Auth(#[source] runtime::auth::KeysError),

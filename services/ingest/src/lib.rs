@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, BusConfig, LostStreams, StreamBytes};
+use bus::{Bus, LostStreams, StreamBytes};
 
 use actors::{IndexWriter, Packers, Registry, Truth};
 use config::Config;
@@ -25,10 +25,6 @@ use http::receipt_keys::ReceiptKey;
 use http::{Rates, Service};
 use storage::{EmbeddedStore, Store};
 
-/// How long to wait for a broker that does not answer yet, as when all is started at once.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Pause between two attempts.
-const BROKER_PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait for the index to be let go of at a stop.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often idle sequencers are looked for.
@@ -84,7 +80,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
-    let bus = connect(&config, store.is_empty().await.map_err(StartError::Store)?).await?;
+    // A process that knows of nothing accepted may make the streams; one that does must not believe an empty broker.
+    let new = store.is_empty().await.map_err(StartError::Store)?;
+    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
+    let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
     let health = runtime::Health::new();
     let link = bus.clone();
@@ -130,32 +129,4 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         }
     });
     Ok(Running { server, service, sweeper, store: held })
-}
-
-/// Connects to the broker and makes sure of its streams. `new`: this process knows of nothing that was accepted.
-async fn connect(config: &Config, new: bool) -> Result<Bus, StartError> {
-    let began = Instant::now();
-    let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
-    loop {
-        let to = BusConfig {
-            url: config.nats_url.clone(),
-            monitor_url: config.nats_monitor_url.clone(),
-            name: "ingest".to_owned(),
-        };
-        let (error, passing) = match Bus::connect(to).await {
-            Ok(bus) => match bus.declare(StreamBytes::default(), lost).await {
-                Ok(()) => return Ok(bus),
-                Err(error @ bus::DeclareError::Away(_)) => (StartError::Declare(error), true),
-                Err(error) => (StartError::Declare(error), false),
-            },
-            Err(error) => {
-                let passing = error.is_passing();
-                (StartError::Connect(error), passing)
-            }
-        };
-        if !passing || began.elapsed() > BROKER_TIMEOUT {
-            return Err(error);
-        }
-        tokio::time::sleep(BROKER_PAUSE).await;
-    }
 }

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod config;
 mod health;
 pub mod metrics;
+pub mod openapi;
 mod pages;
 pub mod problem;
 mod request;

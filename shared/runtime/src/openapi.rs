@@ -1,0 +1,87 @@
+//! What every service's OpenAPI document has beside its routes: the bearer token, and each refusal of the catalogue with an example.
+
+use contracts::problems::Code;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+/// The refusals of a route: path, method, and the codes, in groups.
+pub type Refusals = (&'static str, &'static str, &'static [&'static [Code]]);
+
+/// A refusal (RFC 9457).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
+pub struct Problem {
+    /// `/problems/<code>`, a page that says what it means and who puts it right.
+    r#type: String,
+    /// One line.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong this time.
+    detail: String,
+    /// Stable code.
+    code: String,
+    /// What may be done with the same request: `same-bytes`, `fix` or `never`.
+    retry: String,
+    /// The id of this request, also in the header `X-Request-Id`.
+    request_id: String,
+}
+
+/// The finished document, pretty-printed. [`Problem`] must be among its schemas.
+pub fn finish(mut routes: OpenApi, refusals: &[Refusals]) -> String {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    routes.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let mut document = json!(routes);
+    for (path, method, codes) in refusals {
+        let answers = document.pointer_mut(&format!("/paths/{}/{method}/responses", path.replace('/', "~1")));
+        if let Some(Value::Object(answers)) = answers {
+            codes.iter().copied().flatten().for_each(|code| list(answers, *code));
+        }
+    }
+    format!("{document:#}\n")
+}
+
+/// Compares a document with the one in git; `UPDATE=1` in the environment writes it. For a test of each service.
+///
+/// # Errors
+/// What to do about the difference.
+pub fn compare(path: &std::path::Path, document: &str) -> Result<(), String> {
+    if std::env::var_os("UPDATE").is_some() {
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(path, document)).map_err(|error| error.to_string())?;
+    }
+    match std::fs::read_to_string(path).unwrap_or_default() == document {
+        true => Ok(()),
+        false => Err(format!("{} differs: run the tests with UPDATE=1 and look at the difference", path.display())),
+    }
+}
+
+/// Adds a code to the answer of its status.
+fn list(answers: &mut Map<String, Value>, code: Code) {
+    let problem = code.problem();
+    let answer = answers.entry(problem.status.to_string()).or_insert_with(|| {
+        json!({"description": "", "content": {"application/problem+json": {
+            "schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}
+        }}})
+    });
+    let so_far = answer.get("description").and_then(Value::as_str).unwrap_or_default();
+    let joint = if so_far.is_empty() { "" } else { "; " };
+    let description = format!("{so_far}{joint}`{}`: {}", code.as_str(), problem.title);
+    let example = json!({"summary": problem.title, "value": {
+        "type": format!("/problems/{}", code.as_str()), "title": problem.title, "status": problem.status,
+        "detail": problem.example, "code": code.as_str(), "retry": problem.retry, "request_id": "4f1c09ab-1",
+    }});
+    if let Some(Value::Object(examples)) = answer.pointer_mut("/content/application~1problem+json/examples") {
+        examples.insert(code.as_str().to_owned(), example);
+    }
+    if let Value::Object(answer) = answer {
+        answer.insert("description".to_owned(), description.into());
+        if matches!(problem.status, 429 | 503) {
+            let after =
+                json!({"schema": {"type": "integer"}, "description": "Seconds to wait before the same request"});
+            answer.insert("headers".to_owned(), json!({"Retry-After": after}));
+        }
+    }
+}
