@@ -13,4 +13,5 @@ mod load;
 mod mesh;
 mod nemesis;
 mod others;
+mod replicas;
 mod world;
