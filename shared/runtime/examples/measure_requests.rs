@@ -1,6 +1,6 @@
 //! What the runtime costs a request: a service that only checks the token and reads the body, to be put under load with `wrk`.
 //!
-//! `cargo run --release -p dsom-runtime --example measure` prints where it listens and a token, and serves until its input ends.
+//! `cargo run --release -p dsom-runtime --example measure_requests` prints where it listens and a token, and serves until its input ends.
 #![allow(clippy::print_stdout, reason = "its answer")]
 
 use std::process::ExitCode;
