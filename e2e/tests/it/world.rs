@@ -161,20 +161,19 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // A killed supervisor would leave nats-server behind.
-        if let Some(up) = self.up.take() {
-            if let Ok(text) = std::fs::read_to_string(self.dir.path().join("logs/ingest.log"))
-                && std::thread::panicking()
-            {
-                let lines: Vec<&str> = text.lines().rev().take(10).collect();
-                eprintln!("the last of ingest's log, newest first:\n{}", lines.join("\n"));
+        let Some(mut up) = self.up.take() else { return };
+        if std::thread::panicking() {
+            for name in ["ingest", "chaining", "nats"] {
+                let log = std::fs::read_to_string(self.dir.path().join(format!("logs/{name}.log"))).unwrap_or_default();
+                let last: Vec<&str> = log.lines().rev().take(8).collect();
+                eprintln!("the last of {name}'s log, newest first:\n{}", last.join("\n"));
             }
-            signal(up.pid(), "TERM");
-            let mut up = up;
-            let began = Instant::now();
-            while up.is_running() && began.elapsed() < MESH {
-                std::thread::sleep(EVERY);
-            }
+        }
+        // A supervisor that is killed would leave nats-server behind.
+        signal(up.pid(), "TERM");
+        let began = Instant::now();
+        while up.is_running() && began.elapsed() < MESH {
+            std::thread::sleep(EVERY);
         }
     }
 }
