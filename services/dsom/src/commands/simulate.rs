@@ -1,5 +1,6 @@
 //! `dsom simulate`: made-up operators that send realistic records through the SDK.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,6 +29,9 @@ pub struct Simulate {
     /// How many operators
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     operators: u32,
+    /// Number of the first: who simulates beside another takes other operators than those of `dsom up` (0 to 4)
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    first: u32,
     /// Records a second, all operators together
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
@@ -49,7 +53,7 @@ impl Simulate {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let file = MeshFile::read(&self.data.dir)?;
         let layout = Layout::existing(&self.data.dir)?;
-        let mut market = Market::open(&layout, &file, self.operators, self.rate)?;
+        let mut market = Market::open(&layout, &file, self.first..self.first + self.operators, self.rate)?;
         market.mix = Mix { payouts: self.payouts, refunds: self.refunds, adjustments: self.adjustments };
         let running = market.start();
         let progress = Progress::new();
@@ -92,9 +96,9 @@ impl Market {
     ///
     /// # Errors
     /// No token could be made.
-    pub fn open(layout: &Layout, file: &MeshFile, operators: u32, rate: u32) -> Result<Self, Failure> {
+    pub fn open(layout: &Layout, file: &MeshFile, operators: Range<u32>, rate: u32) -> Result<Self, Failure> {
         let mut streams = Vec::new();
-        for number in 0..operators {
+        for number in operators {
             let operator = made_up(number)?;
             let token = keys::token(layout, operator, "records:write records:read")?;
             for stream in 0..STREAMS {
