@@ -54,6 +54,8 @@ pub struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// The store as a whole: the engine can't open its files, and says why.
+    Store,
     /// A block: its header, its link, or what its header says of its frames.
     Block,
     /// Records under a block.
@@ -135,6 +137,7 @@ impl Finding {
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = match self.what {
+            What::Store => "store",
             What::Block => "block",
             What::Record => "record",
             What::Head => "head",

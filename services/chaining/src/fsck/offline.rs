@@ -38,7 +38,7 @@ pub fn check(folder: &Path, key: &Verifier) -> Report {
     let unusable = |detail: String| Report {
         ok: false,
         checked: Progress::default(),
-        first: Some(Finding::new(What::Block, detail)),
+        first: Some(Finding::new(What::Store, detail)),
     };
     if !folder.is_dir() {
         return unusable(format!("{} is not there", folder.display()));

@@ -16,8 +16,8 @@ use crate::Failure;
 
 /// First pause before a restart; it doubles while the process keeps dying young.
 const RESTART_FIRST: Duration = Duration::from_millis(100);
-/// Longest pause before a restart.
-const RESTART_MAX: Duration = Duration::from_secs(5);
+/// Longest pause before a restart: a part that is killed again and again must still be back within seconds.
+const RESTART_MAX: Duration = Duration::from_secs(1);
 /// A process that ran this long has recovered from whatever killed it.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// How long a process may take to stop before it is killed.
