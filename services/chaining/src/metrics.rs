@@ -61,8 +61,11 @@ impl Metrics {
         self.sealed_blocks.add(1, &[]);
     }
 
-    pub(crate) fn published(&self, records: u64, lags_ms: impl Iterator<Item = i64>) {
+    pub(crate) fn published(&self, records: u64) {
         self.published_records.add(records, &[]);
+    }
+
+    pub(crate) fn published_lags(&self, lags_ms: impl Iterator<Item = i64>) {
         lags_ms.for_each(|lag_ms| self.published_lag.record(seconds(lag_ms), &[]));
     }
 

@@ -126,8 +126,6 @@ pub struct BlockSealed {
     pub operator: OperatorId,
     /// Its height.
     pub height: Height,
-    /// Its number of records.
-    pub records: u64,
     /// When the batches of each of its frames were accepted.
     pub accepted_at: Vec<UnixMillis>,
 }
@@ -364,8 +362,8 @@ impl Chain {
         }
         // A full or closed mailbox loses nothing: the log looks for itself at what is sealed from time to time.
         let accepted_at = taken.iter().map(|one| one.frame.accepted_at).collect();
-        let (height, records) = (self.head.height, block.header.records);
-        drop(self.around.sealed.try_send(BlockSealed { operator, height, records, accepted_at }));
+        let height = self.head.height;
+        drop(self.around.sealed.try_send(BlockSealed { operator, height, accepted_at }));
         self.seal_or_wait(ctx);
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
+use contracts::block::BlockHeader;
 use contracts::{Height, OperatorId, UnixMillis};
 use tokio::sync::watch;
 
@@ -83,7 +84,10 @@ pub struct Log {
     shown: watch::Sender<Shown>,
     standing: Option<Standing>,
     news: BTreeSet<OperatorId>,
-    accepted: BTreeMap<(OperatorId, Height), (u64, Vec<UnixMillis>)>,
+    /// When the batches of blocks that are sealed and not yet published were accepted.
+    accepted: BTreeMap<(OperatorId, Height), Vec<UnixMillis>>,
+    /// When blocks were published whose chain has not told of them yet: the store knew them first.
+    ahead: BTreeMap<(OperatorId, Height), UnixMillis>,
     busy: bool,
     ticks: u64,
     frozen: Option<Frozen>,
@@ -105,6 +109,7 @@ impl Log {
             standing: None,
             news: BTreeSet::new(),
             accepted: BTreeMap::new(),
+            ahead: BTreeMap::new(),
             busy: false,
             ticks: 0,
             frozen: None,
@@ -142,8 +147,14 @@ impl Log {
             Outcome::Grown(Some(grown)) => {
                 let at = now();
                 for entry in &grown.entries {
-                    let (records, accepted) = self.accepted.remove(&(entry.operator, entry.height)).unwrap_or_default();
-                    self.around.metrics.published(records, accepted.iter().map(|one| at.0.saturating_sub(one.0)));
+                    let block = (entry.operator, entry.height);
+                    self.around.metrics.published(BlockHeader::parse(&entry.header).map_or(0, |header| header.records));
+                    match self.accepted.remove(&block) {
+                        Some(accepted) => self.lagged(at, &accepted),
+                        None if self.ahead.len() < WATCHED_BLOCKS_MAX => drop(self.ahead.insert(block, at)),
+                        // Blocks of an earlier life whose chains will never tell.
+                        None => self.ahead.clear(),
+                    }
                 }
                 self.around.metrics.checkpoint(grown.standing.edge.size());
                 grown.standing
@@ -151,6 +162,10 @@ impl Log {
         };
         self.show(&standing);
         self.standing = Some(standing);
+    }
+
+    fn lagged(&self, at: UnixMillis, accepted: &[UnixMillis]) {
+        self.around.metrics.published_lags(accepted.iter().map(|one| at.0.saturating_sub(one.0)));
     }
 
     fn failed(&mut self, error: &StepError) {
@@ -213,8 +228,11 @@ impl Handler<BlockSealed> for Log {
 
     fn handle(&mut self, sealed: BlockSealed, _: &mut Self::Context) {
         self.news.insert(sealed.operator);
-        if self.accepted.len() < WATCHED_BLOCKS_MAX {
-            self.accepted.insert((sealed.operator, sealed.height), (sealed.records, sealed.accepted_at));
+        let block = (sealed.operator, sealed.height);
+        match self.ahead.remove(&block) {
+            Some(at) => self.lagged(at, &sealed.accepted_at),
+            None if self.accepted.len() < WATCHED_BLOCKS_MAX => drop(self.accepted.insert(block, sealed.accepted_at)),
+            None => {}
         }
     }
 }
