@@ -81,7 +81,7 @@ pub struct Point {
 impl Point {
     /// Whether the mesh kept up: all that was asked for was accepted, sealed and published, with a lag of at most a second.
     pub fn is_sustained(&self) -> bool {
-        self.accepted_per_s >= 0.97 * self.target_per_s
+        self.accepted_per_s >= 0.99 * self.target_per_s
             && self.refused == 0
             && self.published_lag.p99_ms <= 1_000.0
             && self.drained_s.is_some()
