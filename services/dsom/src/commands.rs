@@ -11,6 +11,7 @@ mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -68,5 +69,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Runs a command that waits for others.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::unreachable("no threads").because(&error))?.block_on(command)
+    let runtime = runtime.map_err(|error| Failure::unreachable("no threads").because(&error))?;
+    let ended = runtime.block_on(command);
+    // The load of an interrupted bench would go on to its end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }

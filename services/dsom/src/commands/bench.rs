@@ -9,6 +9,7 @@ use crate::bench::alone::measure;
 use crate::bench::point::{Load, Point, run};
 use crate::bench::report::{Report, machine};
 use crate::mesh::{Layout, Mesh, MeshFile, Ports};
+use crate::signals::Signals;
 
 /// Seconds of a try while the highest rate is looked for.
 const TRY_S: u64 = 8;
@@ -143,8 +144,12 @@ impl Bench {
         };
         let folder = folder.map_err(|error| Failure::usage("no scratch folder").because(&error))?;
         let data = Data { dir: folder.path().to_owned() };
+        let mut signals = Signals::listen()?;
         let mesh = Mesh::start(&data.dir, Ports::Free, Arc::new(|what| eprintln!("dsom: {what}"))).await?;
-        let point = run(mesh.layout(), mesh.file(), load).await;
+        let point = tokio::select! {
+            point = run(mesh.layout(), mesh.file(), load) => point,
+            () = signals.stop() => Err(Failure::bad("interrupted")),
+        };
         mesh.stop().await;
         point
     }

@@ -14,6 +14,7 @@ use super::Data;
 use crate::Failure;
 use crate::generate::{Generator, Mix};
 use crate::mesh::{Layout, MeshFile, keys};
+use crate::signals::Signals;
 
 /// Streams of a made-up operator.
 const STREAMS: u8 = 2;
@@ -55,6 +56,7 @@ impl Simulate {
         let layout = Layout::existing(&self.data.dir)?;
         let mut market = Market::open(&layout, &file, self.first..self.first + self.operators, self.rate)?;
         market.mix = Mix { payouts: self.payouts, refunds: self.refunds, adjustments: self.adjustments };
+        let mut signals = Signals::listen()?;
         let running = market.start();
         let progress = Progress::new();
         let started = Instant::now();
@@ -62,7 +64,7 @@ impl Simulate {
         let ended = loop {
             tokio::select! {
                 _ = look.tick() => progress.show(&running),
-                _ = tokio::signal::ctrl_c() => break None,
+                () = signals.stop() => break None,
             }
             if running.has_failed() {
                 break Some(Failure::bad("a stream was refused; the line above says why"));

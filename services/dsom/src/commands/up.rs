@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::Data;
 use super::simulate::{Market, Progress};
 use crate::Failure;
 use crate::mesh::{Mesh, Ports};
+use crate::signals::Signals;
 
 /// Runs nats-server and the services on this machine until Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -28,15 +27,12 @@ pub struct Up {
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let no_signals = |error: std::io::Error| Failure::unreachable("no signals").because(&error);
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+        let mut signals = Signals::listen()?;
         let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| eprintln!("dsom: {what}"));
         let starting = Mesh::start(&self.data.dir, self.ports, say);
         let mut mesh = tokio::select! {
             mesh = starting => mesh?,
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = signals.stop() => return Ok(()),
         };
         self.greet(&mesh);
         let market = match self.simulate {
@@ -53,8 +49,7 @@ impl Up {
                         progress.show(market);
                     }
                 }
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                () = signals.stop() => break,
             }
         }
         if let Some(market) = market {

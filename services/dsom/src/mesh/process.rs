@@ -96,6 +96,8 @@ fn spawn(plan: &Plan) -> Result<Child, Failure> {
         .stderr(also)
         // Ctrl-C reaches the supervisor alone, which then stops its children in order.
         .process_group(0)
+        // When a start is interrupted, nobody is left to ask it.
+        .kill_on_drop(true)
         .spawn()
         .map_err(|error| cannot(&error))
 }

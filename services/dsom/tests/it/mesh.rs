@@ -61,6 +61,35 @@ fn a_mesh_is_alone_comes_back_and_leaves_nothing_behind() {
     assert!(code == 0 && text.contains("nothing is wrong"), "{text}");
 }
 
+/// Processes that name the folder in their command line or environment.
+fn of_folder(dir: &Path) -> Vec<String> {
+    let dir = dir.display().to_string();
+    let processes = std::fs::read_dir("/proc").expect("proc").flatten().map(|entry| entry.path());
+    let names = processes.filter(|path| {
+        let read = |file: &str| std::fs::read(path.join(file)).unwrap_or_default();
+        [read("cmdline"), read("environ")].iter().any(|text| String::from_utf8_lossy(text).contains(&dir))
+    });
+    names.map(|path| std::fs::read_to_string(path.join("comm")).unwrap_or_default()).collect()
+}
+
+#[test]
+fn what_is_interrupted_while_it_starts_or_measures_leaves_nothing_behind() {
+    for (arguments, after) in [
+        (&["up", "--ports", "free", "--data"][..], Duration::from_millis(150)),
+        (&["up", "--ports", "free", "--data"], Duration::from_millis(400)),
+        (&["bench", "--batch", "10", "--rate", "100", "--seconds", "600", "--scratch"], Duration::from_secs(3)),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsom"));
+        command.args(arguments).arg(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = Process::spawn(&mut command, LIMIT);
+        std::thread::sleep(after);
+        process.stop();
+        wait_for("nothing to be left", Duration::from_secs(20), || of_folder(folder.path()).is_empty().then_some(()));
+    }
+}
+
 #[test]
 fn a_killed_mesh_takes_its_services_along_and_can_be_started_again() {
     let folder = tempfile::tempdir().expect("a folder");
