@@ -47,6 +47,11 @@ pub fn tx_of_operator(operator: OperatorId) -> String {
     format!("tx.{}.{operator}.*", partition(operator))
 }
 
+/// `tx.<partition>.>`: all streams of all operators of a partition.
+pub fn tx_of_partition(partition: u16) -> String {
+    format!("tx.{partition}.>")
+}
+
 /// `ledger.block.<operator>`.
 pub fn ledger_block(operator: OperatorId) -> String {
     format!("ledger.block.{operator}")

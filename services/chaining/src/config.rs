@@ -27,6 +27,12 @@ pub struct Config {
     pub log_key: PathBuf,
     /// The log's name, which is also the key's: fixed for the log's life.
     pub log_origin: String,
+    /// Which of [`replicas`](Self::replicas) this process is, from 0.
+    #[serde(default)]
+    pub ordinal: u16,
+    /// How many processes share the partitions of `TX`.
+    #[serde(default = "Config::one")]
+    pub replicas: u16,
 }
 
 impl Config {
@@ -37,6 +43,10 @@ impl Config {
             monitor_url: self.nats_monitor_url.clone(),
             name: "chaining".to_owned(),
         }
+    }
+
+    fn one() -> u16 {
+        1
     }
 
     /// Whose access tokens are taken.

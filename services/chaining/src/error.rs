@@ -1,6 +1,7 @@
 //! How errors of this service are told: one sentence with its causes.
 
 use crate::domain::key::BadLogKey;
+use crate::domain::partitions::BadShare;
 use crate::storage::StorageError;
 
 /// Why a chaining process can't start.
@@ -18,6 +19,9 @@ pub enum StartError {
     /// The log's key.
     #[error("checkpoints can't be signed")]
     Key(#[source] BadLogKey),
+    /// What this process was told to seal.
+    #[error("no partitions to seal")]
+    Share(#[source] BadShare),
     /// Chains and log.
     #[error("the store can't be used")]
     Store(#[source] StorageError),

@@ -19,6 +19,7 @@ use bus::{Bus, LostStreams, StreamBytes};
 
 use config::Config;
 use domain::key::LogKey;
+use domain::partitions::Partitions;
 use error::StartError;
 use fsck::{Scope, fsck};
 use http::Service;
@@ -60,6 +61,7 @@ impl Running {
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
+    let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
     let key = Arc::new(read_key(&config)?);
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
     let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
@@ -72,8 +74,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
     let metrics = Metrics::new();
-    let pipeline =
-        Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics).await.map_err(StartError::Store)?;
+    let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics, partitions)
+        .await
+        .map_err(StartError::Store)?;
 
     let health = runtime::Health::new();
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::actors::chain::Surroundings as ChainSurroundings;
 use crate::actors::log::{Log, Shown, Surroundings as LogSurroundings};
 use crate::domain::key::LogKey;
+use crate::domain::partitions::Partitions;
 use crate::events::{BusWitness, Feeder, announce, answer_frames, keep_room, log_frozen};
 use crate::metrics::Metrics;
 use crate::storage::{StorageError, Store};
@@ -36,8 +37,9 @@ impl Pipeline {
         store: Arc<dyn Store>,
         key: Arc<LogKey>,
         metrics: Metrics,
+        partitions: Partitions,
     ) -> Result<Self, StorageError> {
-        let position = store.position().await?;
+        let position = store.position(&partitions).await?;
         let witness = Arc::new(BusWitness { bus: bus.clone() });
         let around = LogSurroundings {
             store: store.clone(),
@@ -60,7 +62,7 @@ impl Pipeline {
             sealed: log.recipient(),
             metrics: metrics.clone(),
         };
-        let feeder = Feeder::new(bus.clone(), around, hears, handles, position);
+        let feeder = Feeder::new(bus.clone(), around, hears, handles, partitions, position);
 
         let answering = answer_frames(&bus, store.clone());
         let tasks = vec![

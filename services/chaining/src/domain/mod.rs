@@ -3,5 +3,6 @@
 pub mod chain;
 pub mod frame;
 pub mod key;
+pub mod partitions;
 pub mod places;
 pub mod read;

@@ -11,6 +11,7 @@ use contracts::{OperatorId, subjects};
 use tokio::sync::mpsc;
 
 use crate::actors::chain::{Chain, Stop, Surroundings, Take, Told};
+use crate::domain::partitions::Partitions;
 use crate::domain::places::Places;
 use crate::error::with_causes;
 use crate::metrics::Metrics;
@@ -31,6 +32,7 @@ pub struct Feeder {
     arbiters: Vec<ArbiterHandle>,
     chains: HashMap<OperatorId, Fed>,
     open: BTreeMap<u64, Delivery>,
+    partitions: Partitions,
     places: Places,
     stored: u64,
     round: u64,
@@ -49,9 +51,15 @@ impl Feeder {
         around: Surroundings,
         told: mpsc::UnboundedReceiver<Told>,
         arbiters: Vec<ArbiterHandle>,
+        partitions: Partitions,
         position: u64,
     ) -> Self {
-        let feed = bus.consume(subjects::TX, &[subjects::TX_ALL.to_owned()], position + 1);
+        let filters = if partitions.are_all() {
+            vec![subjects::TX_ALL.to_owned()]
+        } else {
+            partitions.iter().map(subjects::tx_of_partition).collect()
+        };
+        let feed = bus.consume(subjects::TX, &filters, position + 1);
         let metrics = around.metrics.clone();
         Self {
             bus,
@@ -61,6 +69,7 @@ impl Feeder {
             arbiters,
             chains: HashMap::new(),
             open: BTreeMap::new(),
+            partitions,
             places: Places::from(position),
             stored: position,
             round: 0,
@@ -197,7 +206,7 @@ impl Feeder {
         if position == self.stored {
             return;
         }
-        match self.around.store.put_position(position).await {
+        match self.around.store.put_position(&self.partitions, position).await {
             Ok(()) => self.stored = position,
             Err(error) => {
                 let error = with_causes(&error);

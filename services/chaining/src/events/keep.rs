@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::Bus;
 use contracts::subjects;
 
+use crate::domain::partitions::Partitions;
 use crate::error::with_causes;
 use crate::metrics::Metrics;
 use crate::storage::Store;
@@ -35,7 +36,7 @@ pub async fn keep_room(bus: Bus, store: Arc<dyn Store>, metrics: Metrics) {
 async fn keep_tx(bus: &Bus, store: &dyn Store, metrics: &Metrics, trimmed_to: &mut u64) -> Result<(), String> {
     let state = bus.state_of(subjects::TX).await.map_err(|error| with_causes(&error))?;
     // The stored position, not one in memory: what goes must be sealed for whoever starts next.
-    let position = store.position().await.map_err(|error| with_causes(&error))?.min(state.last_seq);
+    let position = store.position(&Partitions::all()).await.map_err(|error| with_causes(&error))?.min(state.last_seq);
     if state.bytes < TX_BYTES_KEPT.min(state.bytes_max.max(0) as u64 / 4) || position <= *trimmed_to {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use ledger::TileId;
 use super::{Appended, LogEntry, Published, Sequenced, Store, StoredBlock, StoredCheckpoint};
 use crate::domain::chain::{Head, NewBlock, Taken, seal};
 use crate::domain::frame::CheckedFrame;
+use crate::domain::partitions::Partitions;
 
 /// Runs everything, each on a fresh store.
 pub(crate) async fn all(fresh: impl Fn() -> Arc<dyn Store>) {
@@ -56,7 +57,8 @@ async fn an_empty_store_says_so(store: Arc<dyn Store>) {
     assert_eq!(store.checkpoint().await.expect("reads"), None);
     assert_eq!(store.tile(0, 0).await.expect("reads"), None);
     assert_eq!(store.logged(operator(1)).await.expect("reads"), Height(0));
-    assert_eq!((store.announced().await.expect("reads"), store.position().await.expect("reads")), (0, 0));
+    assert_eq!(store.announced().await.expect("reads"), 0);
+    assert_eq!(store.position(&Partitions::all()).await.expect("reads"), 0);
     assert!(!store.is_stopped());
 }
 
@@ -194,7 +196,13 @@ async fn cursors_move(store: Arc<dyn Store>) {
     store.advance_announced(7).await.expect("writes");
     store.advance_announced(3).await.expect("is late, and writes nothing");
     assert_eq!(store.announced().await.expect("reads"), 7);
-    store.put_position(900).await.expect("writes");
-    store.put_position(12).await.expect("goes back");
-    assert_eq!(store.position().await.expect("reads"), 12);
+    let (all, even) = (Partitions::all(), Partitions::of(0, 2).expect("a share"));
+    store.put_position(&even, 900).await.expect("writes");
+    assert_eq!(store.position(&even).await.expect("reads"), 900);
+    assert_eq!(store.position(&all).await.expect("reads"), 0, "half of them have none");
+    store.put_position(&all, 1_000).await.expect("writes");
+    store.put_position(&even, 12).await.expect("goes back");
+    assert_eq!(store.position(&even).await.expect("reads"), 12);
+    assert_eq!(store.position(&Partitions::of(1, 2).expect("a share")).await.expect("reads"), 1_000);
+    assert_eq!(store.position(&all).await.expect("reads"), 12);
 }

@@ -12,12 +12,12 @@ use store::{Changes, Engine, Keyspace, Limits, Slice, StoreError};
 
 use super::{Appended, LogEntry, Published, Sequenced, StorageError, Store, StoredBlock, StoredCheckpoint};
 use crate::domain::chain::{Head, NewBlock};
+use crate::domain::partitions::Partitions;
 use codec::{block_key, number_key, range_key, tile_key};
 
 const LOG_SIZE: &str = "log_size";
 const CHECKPOINT: &str = "checkpoint";
 const ANNOUNCED: &str = "announced";
-const POSITION: &str = "position";
 
 /// Chaining's store in a directory of this machine.
 #[derive(Clone)]
@@ -36,6 +36,7 @@ struct Tables {
     places: Keyspace,
     logged: Keyspace,
     tiles: Keyspace,
+    positions: Keyspace,
     state: Keyspace,
 }
 
@@ -59,6 +60,7 @@ impl EmbeddedStore {
             places: engine.small_values("log_places")?,
             logged: engine.small_values("logged")?,
             tiles: engine.small_values("log_tiles")?,
+            positions: engine.small_values("positions")?,
             state: engine.small_values("state")?,
         };
         Ok(Self { engine, tables })
@@ -332,15 +334,30 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn position(&self) -> Result<u64, StorageError> {
-        self.state(POSITION).await
+    async fn position(&self, partitions: &Partitions) -> Result<u64, StorageError> {
+        let partitions: Vec<u16> = partitions.iter().collect();
+        let lowest = self.read(
+            || "the position".into(),
+            move |tables| {
+                let mut lowest = None;
+                for partition in partitions {
+                    let position = number(&tables.positions, partition.to_be_bytes())?.unwrap_or(0);
+                    lowest = Some(lowest.map_or(position, |lowest: u64| lowest.min(position)));
+                }
+                Ok(lowest)
+            },
+        );
+        Ok(lowest.await?.unwrap_or(0))
     }
 
-    async fn put_position(&self, position: u64) -> Result<(), StorageError> {
+    async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StorageError> {
+        let partitions: Vec<u16> = partitions.iter().collect();
         self.write(
             || "the position".into(),
             move |tables, changes| {
-                changes.insert(&tables.state, POSITION, number_key(position));
+                for partition in partitions {
+                    changes.insert(&tables.positions, partition.to_be_bytes(), number_key(position));
+                }
                 Ok(())
             },
         )

@@ -12,7 +12,8 @@
 //! | log places | operator, height | index |
 //! | logged | operator | height of its last entry in the log |
 //! | log tiles | level, index | the hashes the tile holds so far |
-//! | state | a name | log size, checkpoint, announced, position |
+//! | positions | partition | how far it is sealed |
+//! | state | a name | log size, checkpoint, announced |
 //!
 //! A tile and an entry bundle that is not yet full is a prefix of what it will be, so only the newest form of a tile is kept, and a
 //! bundle is read from the entries: every width ever served can be cut from them.
@@ -28,7 +29,7 @@
 //!    tiles give is compared with it before anything more is signed.
 //! 5. `advance_announced`: after `LEDGER` has the blocks. *After a crash*: some blocks are announced again, under the same
 //!    message id.
-//! 6. `advance_position`: after all messages up to it are in blocks. *After a crash*: messages are read again and recognised.
+//! 6. `put_position`: after all messages up to it are in blocks. *After a crash*: messages are read again and recognised.
 //!
 //! Each verb is atomic in itself, may be repeated, and touches one partition in the sense of a wide-column store, but for the
 //! rows of 1 that are written under a height nobody reads before the head names it.
@@ -44,6 +45,7 @@ use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::TileId;
 
 use crate::domain::chain::{Head, NewBlock};
+use crate::domain::partitions::Partitions;
 
 pub use embedded::EmbeddedStore;
 
@@ -194,12 +196,12 @@ pub trait Store: Send + Sync + 'static {
     /// Moves that number forward; a smaller one changes nothing.
     async fn advance_announced(&self, announced: u64) -> Result<(), StorageError>;
 
-    /// Everything in `TX` up to this sequence is in blocks.
-    async fn position(&self) -> Result<u64, StorageError>;
+    /// Everything of these partitions in `TX` up to this sequence is in blocks: the lowest of theirs, 0 while one has none.
+    async fn position(&self, partitions: &Partitions) -> Result<u64, StorageError>;
 
-    /// Notes how far `TX` is sealed; back as well as forward, for `TX` may have been made anew. The caller answers for everything
-    /// up to it being in blocks.
-    async fn put_position(&self, position: u64) -> Result<(), StorageError>;
+    /// Notes how far these partitions of `TX` are sealed; back as well as forward, for `TX` may have been made anew. The caller
+    /// answers for everything up to it being in blocks.
+    async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StorageError>;
 
     /// Whether a sync failed: nothing is written any more until a restart.
     fn is_stopped(&self) -> bool;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chaining::domain::chain::{Head, NewBlock};
+use chaining::domain::partitions::Partitions;
 use chaining::storage::{Appended, LogEntry, Published, Sequenced, StorageError, Store, StoredBlock, StoredCheckpoint};
 use contracts::{Height, OperatorId, Seq, StreamNo};
 use ledger::TileId;
@@ -192,13 +193,13 @@ impl Store for Doubled {
         self.write(self.inner.advance_announced(announced)).await
     }
 
-    async fn position(&self) -> Result<u64, StorageError> {
+    async fn position(&self, partitions: &Partitions) -> Result<u64, StorageError> {
         self.alive()?;
-        self.inner.position().await
+        self.inner.position(partitions).await
     }
 
-    async fn put_position(&self, position: u64) -> Result<(), StorageError> {
-        self.write(self.inner.put_position(position)).await
+    async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StorageError> {
+        self.write(self.inner.put_position(partitions, position)).await
     }
 
     fn is_stopped(&self) -> bool {

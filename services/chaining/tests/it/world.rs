@@ -11,6 +11,7 @@ use chaining::actors::log::steps;
 use chaining::domain::chain::{NewBlock, Taken, seal};
 use chaining::domain::frame::check;
 use chaining::domain::key::LogKey;
+use chaining::domain::partitions::Partitions;
 use chaining::metrics::Metrics;
 use chaining::pipeline::Pipeline;
 use chaining::storage::{Appended, EmbeddedStore, Store};
@@ -44,7 +45,7 @@ pub fn open(dir: &Path) -> Arc<dyn Store> {
 }
 
 pub async fn start(bus: &Bus, store: &Arc<dyn Store>) -> Pipeline {
-    Pipeline::start(bus.clone(), store.clone(), key(), Metrics::new()).await.unwrap()
+    Pipeline::start(bus.clone(), store.clone(), key(), Metrics::new(), Partitions::all()).await.unwrap()
 }
 
 /// A record that differs from every other.
