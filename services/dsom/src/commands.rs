@@ -2,6 +2,7 @@
 
 mod bench;
 mod fsck;
+mod health;
 mod keys;
 mod send;
 mod simulate;
@@ -38,6 +39,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Verify(verify::Verify),
     Fsck(fsck::Fsck),
+    Health(health::Health),
     Bench(bench::Bench),
 }
 
@@ -62,6 +64,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Simulate(simulate) => wait(simulate.run()),
         Command::Verify(verify) => wait(verify.run()),
         Command::Fsck(fsck) => wait(fsck.run()),
+        Command::Health(health) => wait(health.run()),
         Command::Bench(bench) => wait(bench.run()),
     }
 }

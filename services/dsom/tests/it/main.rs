@@ -2,6 +2,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test that cannot go on must stop")]
 
 mod evidence;
+mod health;
 mod keys;
 mod mesh;
 mod usage;

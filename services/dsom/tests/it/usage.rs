@@ -10,6 +10,7 @@ const COMMANDS: &[&[&str]] = &[
     &["simulate"],
     &["bench"],
     &["fsck"],
+    &["health"],
     &["verify"],
     &["verify", "proof"],
     &["verify", "receipt"],
@@ -42,6 +43,7 @@ fn wrong_usage_ends_with_2() {
         &["token", "--data", &dir, "--operator", "13013f29-b9df-4b82-ad28-e51596b7e0b4"],
         &["fsck", "--data", &dir],
         &["fsck", "--data", "/no/such/folder"],
+        &["health", "no address"],
         &["verify", "proof", "/no/such/file", "--vkey", "not a key"],
         &[
             "verify",
@@ -65,6 +67,8 @@ fn what_can_t_be_reached_ends_with_3() {
     for arguments in [
         &["send", "--data", &dir, "13013f29-b9df-4b82-ad28-e51596b7e0b4.0.ndjson"][..],
         &["simulate", "--data", &dir],
+        &["health", "http://127.0.0.1:1"],
+        &["health", "--ready", "http://127.0.0.1:1/"],
         &["verify", "log", "http://127.0.0.1:1/log", "--vkey", vkey],
     ] {
         let (code, text) = said(arguments);
