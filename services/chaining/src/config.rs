@@ -15,8 +15,11 @@ pub struct Config {
     pub nats_url: String,
     /// Base address of the monitoring port of every server of `nats_url`, separated by commas.
     pub nats_monitor_url: String,
-    /// Where chains and log lie; a directory of this process alone.
-    pub data_dir: PathBuf,
+    /// The engine, and where its server is if it has one.
+    #[serde(default)]
+    pub store: store::cql::Settings,
+    /// Where chains and log lie; a directory of this process alone. For the embedded engine.
+    pub data_dir: Option<PathBuf>,
     /// The JWK Set that access tokens verify with: a file or an `http(s)` URL.
     pub jwks: String,
     /// `iss` of access tokens.

@@ -25,7 +25,7 @@ use fsck::{Scope, fsck};
 use http::Service;
 use metrics::Metrics;
 use pipeline::Pipeline;
-use storage::{EmbeddedStore, StorageError, Store};
+use storage::{StorageError, Store};
 
 /// Blocks of each chain that are derived anew at every start.
 const BLOCKS_CHECKED_AT_START: u64 = 4;
@@ -64,7 +64,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
     let key = Arc::new(read_key(&config)?);
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
-    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
+    let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     let report = fsck(store.as_ref(), key.verifier(), Scope::Newest(BLOCKS_CHECKED_AT_START), &mut |_| ()).await;
     if let Some(first) = report.first {
         return Err(StartError::Damaged(first.to_string()));
@@ -81,9 +81,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let health = runtime::Health::new();
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
     let kept = store.clone();
-    health.check("store", move || {
-        if kept.is_stopped() { Err("a sync failed; restart when the disk is well".to_owned()) } else { Ok(()) }
-    });
+    health.check("store", move || kept.well());
     let shown = pipeline.shown.clone();
     health.check("log", move || {
         let shown = shown.borrow();

@@ -23,7 +23,7 @@ use error::StartError;
 use events::JetStream;
 use http::receipt_keys::ReceiptKey;
 use http::{Rates, Service};
-use storage::{EmbeddedStore, Store};
+use storage::Store;
 
 /// How long to wait for the index to be let go of at a stop.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Running {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
-    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&config.data_dir).map_err(StartError::Store)?);
+    let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     // A process that knows of nothing accepted may make the streams; one that does must not believe an empty broker.
     let new = store.is_empty().await.map_err(StartError::Store)?;
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };

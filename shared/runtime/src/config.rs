@@ -14,7 +14,8 @@ pub struct ConfigError {
     source: Box<figment::Error>,
 }
 
-/// Loads the file named by `DSOM_CONFIG`, if any, with `DSOM_<SERVICE>_<FIELD>` over it.
+/// Loads the file named by `DSOM_CONFIG`, if any, with `DSOM_<SERVICE>_<FIELD>` over it. `…_STORE` is `store.engine` there, and
+/// `…_SCYLLA_<FIELD>` is `store.<field>`.
 ///
 /// # Errors
 /// When the file is missing or a value is missing or of a wrong form.
@@ -24,7 +25,14 @@ pub fn load<T: DeserializeOwned>(service: &'static str) -> Result<T, ConfigError
         sources = sources.merge(Toml::file_exact(file));
     }
     sources
-        .merge(Env::prefixed(&format!("DSOM_{}_", service.to_uppercase())))
+        .merge(Env::prefixed(&format!("DSOM_{}_", service.to_uppercase())).map(|name| {
+            let name = name.as_str().to_ascii_lowercase();
+            match name.strip_prefix("scylla_") {
+                Some(field) => format!("store.{field}").into(),
+                None if name == "store" => "store.engine".into(),
+                None => name.into(),
+            }
+        }))
         .extract()
         .map_err(|source| ConfigError { service, source: Box::new(source) })
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
-//! Opens the embedded engine and commits to it in groups.
+//! Opens the embedded engine and commits to it in groups; opens a CQL keyspace and keeps its schema.
 
+pub mod cql;
 mod writer;
 
 use std::path::Path;
@@ -49,6 +50,9 @@ pub enum StoreError {
         #[source]
         source: Arc<fjall::Error>,
     },
+    /// The embedded engine was chosen, and no directory.
+    #[error("data_dir is not set: the embedded engine needs a directory")]
+    NoDirectory,
     /// Reading failed, or writing did; whether what was written is durable is not known.
     #[error("the embedded engine failed")]
     Engine(#[source] Arc<fjall::Error>),
@@ -58,6 +62,9 @@ pub enum StoreError {
     /// An earlier sync failed: nothing is written any more until a restart.
     #[error("an earlier sync failed: nothing is written until the service is restarted")]
     Stopped,
+    /// The CQL server did not do it, or its answer was lost: whether what was written is durable is not known.
+    #[error("the CQL server failed")]
+    Cql(#[source] Arc<cql::CqlError>),
     /// The thread that ran the job is gone: the process is ending, or the job panicked.
     #[error("the store's thread is gone")]
     Gone,

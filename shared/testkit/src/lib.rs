@@ -5,9 +5,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "a test that cannot build its world must stop"
 )]
 
+mod cql;
 mod data;
 mod issuer;
 mod nats;
@@ -15,6 +17,7 @@ mod process;
 mod proxy;
 mod wait;
 
+pub use cql::cql_settings;
 pub use data::{DataFile, data_dir, data_files, expected};
 pub use issuer::{AUDIENCE, ISSUER, Issuer};
 pub use nats::{NatsConfig, NatsServer};

@@ -364,8 +364,11 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    fn is_stopped(&self) -> bool {
-        self.engine.is_stopped()
+    fn well(&self) -> Result<(), String> {
+        match self.engine.is_stopped() {
+            true => Err("a sync failed; restart when the disk is well".to_owned()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -379,11 +382,11 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn conforms() {
         let dirs = Mutex::new(Vec::new());
-        conformance::all(|| {
+        conformance::all(async || {
             let dir = tempfile::tempdir().expect("a directory");
             let store = EmbeddedStore::open(dir.path()).expect("opens");
             dirs.lock().expect("one thread").push(dir);
-            Arc::new(store)
+            Arc::new(store) as Arc<dyn Store>
         })
         .await;
     }

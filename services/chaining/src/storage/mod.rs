@@ -35,19 +35,39 @@
 //! rows of 1 that are written under a height nobody reads before the head names it.
 
 mod embedded;
+mod scylla;
 
 #[cfg(test)]
 pub(crate) mod conformance;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::TileId;
+use store::cql::{EngineKind, Settings};
 
 use crate::domain::chain::{Head, NewBlock};
 use crate::domain::partitions::Partitions;
 
 pub use embedded::EmbeddedStore;
+pub use scylla::{SCHEMA, ScyllaStore};
+
+/// Opens the store on the engine that is configured.
+///
+/// # Errors
+/// [`StorageError::Engine`]
+pub async fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Arc<dyn Store>, StorageError> {
+    Ok(match (settings.engine, data_dir) {
+        (EngineKind::Scylla, _) => Arc::new(ScyllaStore::open(settings).await?),
+        (EngineKind::Embedded, Some(dir)) => Arc::new(EmbeddedStore::open(dir)?),
+        (EngineKind::Embedded, None) => {
+            return Err(StorageError::Engine { what: "opening".into(), source: store::StoreError::NoDirectory });
+        }
+    })
+}
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +223,9 @@ pub trait Store: Send + Sync + 'static {
     /// answers for everything up to it being in blocks.
     async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StorageError>;
 
-    /// Whether a sync failed: nothing is written any more until a restart.
-    fn is_stopped(&self) -> bool;
+    /// Whether the engine can be written to as far as is known; if not, why, and what to do.
+    ///
+    /// # Errors
+    /// The reason.
+    fn well(&self) -> Result<(), String>;
 }

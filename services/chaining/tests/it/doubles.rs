@@ -202,7 +202,7 @@ impl Store for Doubled {
         self.write(self.inner.put_position(partitions, position)).await
     }
 
-    fn is_stopped(&self) -> bool {
-        self.is_dead()
+    fn well(&self) -> Result<(), String> {
+        if self.is_dead() { Err("dead".into()) } else { Ok(()) }
     }
 }

@@ -7,10 +7,10 @@ use super::{AcceptedFrame, KnownBatch, Store};
 use crate::domain::StreamKey;
 
 /// Runs the suite. `open` opens the same store each time; the one before is dropped by then.
-pub async fn run(open: impl Fn() -> Box<dyn Store>) {
-    rows_are_found_by_any_seq_they_hold(&*open()).await;
-    streams_do_not_mix(&*open()).await;
-    repeating_changes_nothing(&*open()).await;
+pub async fn run(open: impl AsyncFn() -> Box<dyn Store>) {
+    rows_are_found_by_any_seq_they_hold(&*open().await).await;
+    streams_do_not_mix(&*open().await).await;
+    repeating_changes_nothing(&*open().await).await;
     what_was_remembered_is_there_after_reopening(open).await;
 }
 
@@ -92,9 +92,9 @@ async fn repeating_changes_nothing(store: &dyn Store) {
     }
 }
 
-async fn what_was_remembered_is_there_after_reopening(open: impl Fn() -> Box<dyn Store>) {
+async fn what_was_remembered_is_there_after_reopening(open: impl AsyncFn() -> Box<dyn Store>) {
     let key = key(5, 0);
-    open().remember(vec![frame(key, 1, &[meta(1, 1)])]).await.expect("remembers");
-    let found = open().last_batch(key).await.expect("reads");
+    open().await.remember(vec![frame(key, 1, &[meta(1, 1)])]).await.expect("remembers");
+    let found = open().await.last_batch(key).await.expect("reads");
     assert_eq!(found, Some(KnownBatch { meta: meta(1, 1), tx_seq: 1 }));
 }

@@ -131,6 +131,7 @@ mod tests {
     async fn it_conforms() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().to_path_buf();
-        super::super::conformance::run(|| Box::new(EmbeddedStore::open(&path).expect("opens")) as Box<dyn Store>).await;
+        let open = async || Box::new(EmbeddedStore::open(&path).expect("opens")) as Box<dyn Store>;
+        super::super::conformance::run(open).await;
     }
 }

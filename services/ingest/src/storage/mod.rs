@@ -17,14 +17,32 @@
 #[cfg(test)]
 pub mod conformance;
 mod embedded;
+mod scylla;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::Seq;
 use contracts::frame::BatchMeta;
+use store::cql::{EngineKind, Settings};
 
 use crate::domain::StreamKey;
 
 pub use embedded::EmbeddedStore;
+pub use scylla::{SCHEMA, ScyllaStore};
+
+/// Opens the index on the engine that is configured.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match (settings.engine, data_dir) {
+        (EngineKind::Scylla, _) => Arc::new(ScyllaStore::open(settings).await?),
+        (EngineKind::Embedded, Some(dir)) => Arc::new(EmbeddedStore::open(dir)?),
+        (EngineKind::Embedded, None) => return Err(StoreError(store::StoreError::NoDirectory)),
+    })
+}
 
 /// The batches of one acknowledged frame. Frames never change, so whoever learns of one learns the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

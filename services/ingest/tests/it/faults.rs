@@ -129,7 +129,7 @@ impl Outside {
             .env("DSOM_INGEST_LISTEN", format!("127.0.0.1:{port}"))
             .env("DSOM_INGEST_NATS_URL", config.nats_url)
             .env("DSOM_INGEST_NATS_MONITOR_URL", config.nats_monitor_url)
-            .env("DSOM_INGEST_DATA_DIR", config.data_dir)
+            .env("DSOM_INGEST_DATA_DIR", world.data_dir(name))
             .env("DSOM_INGEST_JWKS", config.jwks)
             .env("DSOM_INGEST_TOKEN_ISSUER", config.token_issuer)
             .env("DSOM_INGEST_TOKEN_AUDIENCE", config.token_audience)

@@ -1,0 +1,319 @@
+//! The log: segments, places, tiles, checkpoint and marks.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use contracts::{Height, OperatorId};
+use ledger::TileId;
+use store::StoreError;
+use store::cql::{Cas, CompareAndSet, Cql, Read, Write};
+use uuid::Uuid;
+
+use super::{column, hash, number, operator};
+use crate::storage::{LogEntry, Published, Sequenced, StoredCheckpoint};
+
+/// Entries whose segments lie in one partition. Far more than a segment holds, so that one reaches into the next bucket at most.
+const ENTRIES_IN_BUCKET: u64 = 16_384;
+/// Heights whose places lie in one partition.
+const PLACES_IN_BUCKET: u64 = 65_536;
+/// Tiles in one partition.
+const TILES_IN_BUCKET: u64 = 256;
+/// Segments read at a time.
+const SEGMENTS_AT_A_TIME: i32 = 64;
+/// Places looked at in one read: one, but for what writers that lost left behind.
+const PLACES_AT_A_TIME: i32 = 16;
+
+const LOG_SIZE: &str = "log_size";
+const ANNOUNCED: &str = "announced";
+
+#[derive(Clone)]
+pub(super) struct LogTables {
+    cql: Cql,
+    segment_up_to: Read,
+    segments_from: Read,
+    last_segment: Read,
+    settled: Read,
+    insert: CompareAndSet,
+    put_place: Write,
+    places: Read,
+    places_down: Read,
+    put_tile: Write,
+    tile: Read,
+    checkpoint: Read,
+    settled_checkpoint: Read,
+    first_checkpoint: CompareAndSet,
+    next_checkpoint: CompareAndSet,
+    mark: Read,
+    advance: Write,
+}
+
+type EntryColumns = (Uuid, i64, String);
+
+/// Consecutive entries that got their places together.
+struct Segment {
+    first: u64,
+    end: u64,
+    entries: Vec<EntryColumns>,
+}
+
+impl Segment {
+    fn read((first, count, entries): (i64, i32, Vec<EntryColumns>)) -> Result<Self, StoreError> {
+        if i32::try_from(entries.len()) != Ok(count) {
+            return Err(StoreError::Damaged("the number of entries of a segment"));
+        }
+        let first = number(first)?;
+        Ok(Self { first, end: first + entries.len() as u64, entries })
+    }
+
+    fn at(&self, place: u64) -> Option<&EntryColumns> {
+        self.entries.get(usize::try_from(place.checked_sub(self.first)?).ok()?)
+    }
+}
+
+impl LogTables {
+    pub(super) async fn prepare(cql: Cql) -> Result<Self, StoreError> {
+        let segment = "SELECT first, count, headers FROM log_segments WHERE bucket = ? AND first";
+        let place = "SELECT height, place FROM log_places WHERE operator = ? AND bucket = ? AND height";
+        Ok(Self {
+            segment_up_to: cql.read(&format!("{segment} <= ? ORDER BY first DESC LIMIT 1")).await?,
+            segments_from: cql.read(&format!("{segment} >= ? LIMIT ?")).await?,
+            last_segment: cql
+                .read("SELECT first, count FROM log_segments WHERE bucket = ? ORDER BY first DESC LIMIT 1")
+                .await?,
+            settled: cql.serial_read(&format!("{segment} = ?")).await?,
+            insert: cql
+                .compare_and_set(
+                    "INSERT INTO log_segments (bucket, first, count, headers) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                )
+                .await?,
+            put_place: cql
+                .write("INSERT INTO log_places (operator, bucket, height, place) VALUES (?, ?, ?, ?)")
+                .await?,
+            places: cql.read(&format!("{place} = ? LIMIT ?")).await?,
+            places_down: cql.read(&format!("{place} <= ? ORDER BY height DESC LIMIT ?")).await?,
+            put_tile: cql
+                .write("INSERT INTO log_tiles (level, bucket, place, hashes) VALUES (?, ?, ?, ?) USING TIMESTAMP ?")
+                .await?,
+            tile: cql.read("SELECT hashes FROM log_tiles WHERE level = ? AND bucket = ? AND place = ?").await?,
+            checkpoint: cql.read("SELECT size, root, note FROM checkpoints WHERE id = 0").await?,
+            settled_checkpoint: cql.serial_read("SELECT size, root, note FROM checkpoints WHERE id = 0").await?,
+            first_checkpoint: cql
+                .compare_and_set("INSERT INTO checkpoints (id, size, root, note) VALUES (0, ?, ?, ?) IF NOT EXISTS")
+                .await?,
+            next_checkpoint: cql
+                .compare_and_set("UPDATE checkpoints SET size = ?, root = ?, note = ? WHERE id = 0 IF size < ?")
+                .await?,
+            mark: cql.read("SELECT value FROM marks WHERE name = ?").await?,
+            advance: cql.write("INSERT INTO marks (name, value) VALUES (?, ?) USING TIMESTAMP ?").await?,
+            cql,
+        })
+    }
+
+    async fn mark(&self, name: &str) -> Result<u64, StoreError> {
+        let found: Option<(i64,)> = self.cql.row(&self.mark, (name,)).await?;
+        found.map_or(Ok(0), |(value,)| number(value))
+    }
+
+    async fn advance(&self, name: &str, value: u64) -> Result<(), StoreError> {
+        self.cql.run(&self.advance, (name, column(value), column(value))).await
+    }
+
+    /// The end of the last segment. The mark may be behind: what follows it is looked at, too.
+    pub(super) async fn size(&self) -> Result<u64, StoreError> {
+        let mark = self.mark(LOG_SIZE).await?;
+        let (mut size, mut bucket) = (mark, mark / ENTRIES_IN_BUCKET);
+        loop {
+            let last: Option<(i64, i32)> = self.cql.row(&self.last_segment, (column(bucket),)).await?;
+            let Some((first, count)) = last else { return Ok(size) };
+            size = number(first)? + number(i64::from(count))?;
+            if size / ENTRIES_IN_BUCKET == bucket {
+                return Ok(size);
+            }
+            bucket = size / ENTRIES_IN_BUCKET;
+        }
+    }
+
+    /// The segment that holds a place, or the last before it.
+    async fn segment_up_to(&self, place: u64) -> Result<Option<Segment>, StoreError> {
+        let bucket = place / ENTRIES_IN_BUCKET;
+        for bucket in (bucket.saturating_sub(1)..=bucket).rev() {
+            let row = self.cql.row(&self.segment_up_to, (column(bucket), column(place))).await?;
+            if let Some(row) = row {
+                return Segment::read(row).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a segment ends at this size: a fact that never changes.
+    async fn ends_at(&self, size: u64) -> Result<bool, StoreError> {
+        match size.checked_sub(1) {
+            None => Ok(true),
+            Some(last) => Ok(self.segment_up_to(last).await?.is_some_and(|segment| segment.end == size)),
+        }
+    }
+
+    pub(super) async fn sequence(&self, expected: u64, entries: &[LogEntry]) -> Result<Sequenced, StoreError> {
+        let size = self.size().await?;
+        if size != expected || !self.ends_at(expected).await? {
+            return Ok(Sequenced::SizeMoved { size });
+        }
+        let mut lowest = BTreeMap::new();
+        for entry in entries {
+            lowest.entry(entry.operator).or_insert(entry.height);
+        }
+        for (operator, height) in lowest {
+            if self.index_of(operator, height).await?.is_some() {
+                return Err(StoreError::Damaged("a second place for one header"));
+            }
+        }
+        let (mut places, mut texts) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        for (place, entry) in (expected..).zip(entries) {
+            let (operator, height) = (entry.operator.uuid(), entry.height.0);
+            places.push((operator, column(height / PLACES_IN_BUCKET), column(height), column(place)));
+            let header = std::str::from_utf8(&entry.header).map_err(|_| StoreError::Damaged("a header"))?;
+            texts.push((operator, column(height), header.to_owned()));
+        }
+        self.cql.run_each(&self.put_place, places).await?;
+        let count = i32::try_from(entries.len()).map_err(|_| StoreError::Damaged("too many entries"))?;
+        if count == 0 {
+            return Ok(Sequenced::Sequenced);
+        }
+        let key = (column(expected / ENTRIES_IN_BUCKET), column(expected));
+        match self.cql.cas(&self.insert, (key.0, key.1, count, &texts)).await? {
+            Cas::Applied => {}
+            Cas::Refused => return Ok(Sequenced::SizeMoved { size: self.size().await? }),
+            Cas::Unknown(error) => {
+                let found = self.cql.row(&self.settled, key).await?.map(Segment::read).transpose()?;
+                match found {
+                    Some(segment) if segment.entries == texts => {}
+                    Some(segment) => return Ok(Sequenced::SizeMoved { size: segment.end }),
+                    None => return Err(error),
+                }
+            }
+        }
+        self.advance(LOG_SIZE, expected + entries.len() as u64).await?;
+        Ok(Sequenced::Sequenced)
+    }
+
+    pub(super) async fn entries(&self, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        let mut found: Vec<LogEntry> = Vec::new();
+        let mut next = from;
+        let Some(mut segment) = self.segment_up_to(from).await? else { return Ok(found) };
+        let mut following = Vec::new().into_iter();
+        while found.len() < limit && segment.end > next && segment.first <= next {
+            let skipped = (next - segment.first) as usize;
+            next = segment.end;
+            for (id, height, header) in segment.entries.into_iter().skip(skipped).take(limit - found.len()) {
+                let header = header.into();
+                found.push(LogEntry { operator: operator(id)?, height: Height(number(height)?), header });
+            }
+            if following.len() == 0 {
+                let values = (column(next / ENTRIES_IN_BUCKET), column(next), SEGMENTS_AT_A_TIME);
+                let rows: Vec<(i64, i32, Vec<EntryColumns>)> = self.cql.pages(&self.segments_from, values).await?;
+                following = rows.into_iter();
+            }
+            let Some(row) = following.next() else { break };
+            segment = Segment::read(row)?;
+        }
+        Ok(found)
+    }
+
+    /// Whether the entry at a place is this one: a place alone says only that somebody wanted to put it there.
+    async fn is_at(&self, place: u64, operator: OperatorId, height: i64) -> Result<bool, StoreError> {
+        let segment = self.segment_up_to(place).await?;
+        let entry = segment.as_ref().and_then(|segment| segment.at(place));
+        Ok(entry.is_some_and(|(id, at, _)| *id == operator.uuid() && *at == height))
+    }
+
+    pub(super) async fn index_of(&self, operator: OperatorId, height: Height) -> Result<Option<u64>, StoreError> {
+        let bucket = column(height.0 / PLACES_IN_BUCKET);
+        let values = (operator.uuid(), bucket, column(height.0), PLACES_AT_A_TIME);
+        let rows: Vec<(i64, i64)> = self.cql.rows(&self.places, values).await?;
+        for (height, place) in rows {
+            if self.is_at(number(place)?, operator, height).await? {
+                return number(place).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest height of an operator in the log, looked for from somewhere near the head of its chain.
+    pub(super) async fn logged(&self, operator: OperatorId, near: Height) -> Result<Height, StoreError> {
+        // The hint of the head may lie a little behind what is logged.
+        let top = near.0 / PLACES_IN_BUCKET + 1;
+        for bucket in (0..=top).rev() {
+            let mut below = i64::MAX;
+            loop {
+                let values = (operator.uuid(), column(bucket), below, PLACES_AT_A_TIME);
+                let rows: Vec<(i64, i64)> = self.cql.rows(&self.places_down, values).await?;
+                let is_last = rows.len() < PLACES_AT_A_TIME as usize;
+                for (height, place) in rows {
+                    if self.is_at(number(place)?, operator, height).await? {
+                        return number(height).map(Height);
+                    }
+                    below = height - 1;
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(Height(0))
+    }
+
+    pub(super) async fn put_tiles(&self, tiles: Vec<(TileId, Vec<u8>)>) -> Result<(), StoreError> {
+        let row = |(tile, hashes): (TileId, Vec<u8>)| {
+            let width = (hashes.len() / 32) as i64;
+            let bucket = column(tile.index / TILES_IN_BUCKET);
+            (i16::from(tile.level), bucket, column(tile.index), hashes, width)
+        };
+        self.cql.run_each(&self.put_tile, tiles.into_iter().map(row).collect()).await
+    }
+
+    pub(super) async fn tile(&self, level: u8, index: u64) -> Result<Option<Bytes>, StoreError> {
+        let values = (i16::from(level), column(index / TILES_IN_BUCKET), column(index));
+        let found: Option<(Bytes,)> = self.cql.row(&self.tile, values).await?;
+        Ok(found.map(|(hashes,)| hashes))
+    }
+
+    pub(super) async fn checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        let found = self.cql.row(&self.checkpoint, ()).await?;
+        found.map(stored).transpose()
+    }
+
+    pub(super) async fn publish(&self, checkpoint: &StoredCheckpoint) -> Result<Published, StoreError> {
+        let note = std::str::from_utf8(&checkpoint.note).map_err(|_| StoreError::Damaged("a note"))?;
+        let (size, root) = (column(checkpoint.size), &checkpoint.root.0[..]);
+        let done = match self.checkpoint().await? {
+            Some(held) if held.size >= checkpoint.size => return Ok(Published::NotNewer { size: held.size }),
+            Some(_) => self.cql.cas(&self.next_checkpoint, (size, root, note, size)).await?,
+            None => self.cql.cas(&self.first_checkpoint, (size, root, note)).await?,
+        };
+        let unknown = match done {
+            Cas::Applied => return Ok(Published::Published),
+            Cas::Refused => None,
+            Cas::Unknown(error) => Some(error),
+        };
+        let held = self.cql.row(&self.settled_checkpoint, ()).await?.map(stored).transpose()?;
+        match (held, unknown) {
+            (Some(held), Some(_)) if held == *checkpoint => Ok(Published::Published),
+            (Some(held), _) if held.size >= checkpoint.size => Ok(Published::NotNewer { size: held.size }),
+            (_, Some(error)) => Err(error),
+            // Another writer made the first one, and a smaller one: the caller looks again.
+            (held, None) => Ok(Published::NotNewer { size: held.map_or(0, |held| held.size) }),
+        }
+    }
+
+    pub(super) async fn announced(&self) -> Result<u64, StoreError> {
+        self.mark(ANNOUNCED).await
+    }
+
+    pub(super) async fn advance_announced(&self, announced: u64) -> Result<(), StoreError> {
+        self.advance(ANNOUNCED, announced).await
+    }
+}
+
+fn stored((size, root, note): (i64, Vec<u8>, String)) -> Result<StoredCheckpoint, StoreError> {
+    Ok(StoredCheckpoint { size: number(size)?, root: hash(root)?, note: note.into() })
+}
