@@ -4,6 +4,7 @@ mod bench;
 mod fsck;
 mod health;
 mod keys;
+mod migrate;
 mod send;
 mod simulate;
 mod token;
@@ -40,6 +41,7 @@ enum Command {
     Verify(verify::Verify),
     Fsck(fsck::Fsck),
     Health(health::Health),
+    Migrate(migrate::Migrate),
     Bench(bench::Bench),
 }
 
@@ -65,6 +67,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Verify(verify) => wait(verify.run()),
         Command::Fsck(fsck) => wait(fsck.run()),
         Command::Health(health) => wait(health.run()),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Bench(bench) => wait(bench.run()),
     }
 }

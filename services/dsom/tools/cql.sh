@@ -4,7 +4,7 @@
 #   cql.sh install     get it, once
 #   cql.sh start       start it in the background, wait until it answers, print its address
 #   cql.sh stop        stop it
-#   cql.sh run CMD...  run CMD with SCYLLA_NODES set: to what it is already, or to a server that runs for as long as CMD
+#   cql.sh run CMD...  run CMD with SCYLLA_NODES set: to what it is already, or to a server of CMD's own that is gone afterwards
 #
 # It lives in $DSOM_CQL_DIR, .dsom/cql if that is not set: data, logs, `pid` and `address`. Where none can be started `run` says so and
 # runs CMD all the same, without SCYLLA_NODES; with CI=true that is a failure.
@@ -141,17 +141,15 @@ stop) stop ;;
 run)
     shift
     if [ -n "${SCYLLA_NODES:-}" ]; then exec "$@"; fi
-    if alive; then
-        say "using the server of $dir"
-    elif start; then
-        trap stop EXIT
+    dir=$(mktemp -d)
+    trap 'stop; rm -rf "$dir"' EXIT
+    if start; then
+        export SCYLLA_NODES DSOM_CQL_DIR=$dir
+        SCYLLA_NODES=$(cat "$dir/address")
     else
         say "NO CQL SERVER: what needs one is SKIPPED"
         [ "${CI:-}" != true ] || exit 1
-        exec "$@"
     fi
-    export SCYLLA_NODES DSOM_CQL_DIR=$dir
-    SCYLLA_NODES=$(cat "$dir/address")
     "$@"
     ;;
 *)

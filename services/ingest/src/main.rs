@@ -1,5 +1,8 @@
-//! The ingest process: reads its configuration, starts, waits for a signal, stops.
+//! The ingest process: reads its configuration, starts, waits for a signal, stops; or brings its schema up to date.
 
 fn main() -> std::process::ExitCode {
-    runtime::main("ingest", |config| async { ingest::start(config).await.map(ingest::Running::into_parts) })
+    match std::env::args().nth(1).as_deref() {
+        Some("migrate") => runtime::once("ingest", ingest::storage::migrate),
+        _ => runtime::main("ingest", |config| async { ingest::start(config).await.map(ingest::Running::into_parts) }),
+    }
 }

@@ -73,8 +73,23 @@ pub(crate) fn index_rows_lost(frames: usize) {
     INSTRUMENTS.index_rows_lost.add(frames as u64, &[]);
 }
 
-/// Shows how much a service holds.
+/// Shows how much a service holds, and what has not happened yet as 0: an alert on the rise of a counter that comes into being
+/// at 1 never sees the rise.
 pub(crate) fn watch(service: &Arc<Service>) {
+    for counter in [
+        &INSTRUMENTS.records_accepted,
+        &INSTRUMENTS.batches_accepted,
+        &INSTRUMENTS.reserialised,
+        &INSTRUMENTS.index_rows_lost,
+    ] {
+        counter.add(0, &[]);
+    }
+    for outcome in ["stored", "fence", "refused", "unknown"] {
+        INSTRUMENTS.frames.add(0, &[KeyValue::new("outcome", outcome)]);
+    }
+    for alerted in [true, false] {
+        INSTRUMENTS.rewrite_attempts.add(0, &[KeyValue::new("alerted", alerted)]);
+    }
     let meter = opentelemetry::global::meter("dsom_ingest");
     let gauge = |name: &'static str, what: &'static str, read: fn(&Service) -> usize| {
         // Weak: the meter outlives the service.

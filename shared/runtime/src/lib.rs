@@ -16,5 +16,5 @@ pub use auth::{Auth, AuthConfig, Caller};
 pub use health::Health;
 pub use problem::ApiError;
 pub use request::REQUEST_ID_HEADER;
-pub use run::main;
+pub use run::{main, once};
 pub use serve::{Running, ServeConfig, Service};

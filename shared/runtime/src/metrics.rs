@@ -8,7 +8,7 @@ use opentelemetry::global;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder, Registry, TextEncoder};
 
-use crate::ApiError;
+use crate::{ApiError, Health};
 
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
@@ -30,6 +30,16 @@ pub fn install() {
         }
         registry
     });
+}
+
+/// Shows whether the process is ready: what `/readyz` says, over time.
+pub(crate) fn watch(health: &Health) {
+    let health = health.clone();
+    global::meter("dsom_runtime")
+        .u64_observable_gauge("dsom_ready")
+        .with_description("1 while every check of /readyz is good, else 0.")
+        .with_callback(move |seen| seen.observe(u64::from(health.failing().is_empty()), &[]))
+        .build();
 }
 
 pub(crate) async fn page() -> Result<HttpResponse, ApiError> {

@@ -36,6 +36,29 @@ where
     }
 }
 
+/// Loads the configuration and runs one job to its end, as a process of its own: for `dsom-<service> migrate` and the like.
+pub fn once<C, J, F, E>(service: &'static str, job: J) -> ExitCode
+where
+    C: DeserializeOwned,
+    J: FnOnce(C) -> F,
+    F: Future<Output = Result<(), E>>,
+    E: Into<Failure>,
+{
+    let ran = || -> Result<(), Failure> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let config = config::load(service)?;
+        runtime.block_on(job(config)).map_err(Into::into)
+    };
+    match ran() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&problem::chain(&*failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn guarded<C, S, F, D, E>(service: &'static str, start: S) -> Result<(), Failure>
 where
     C: DeserializeOwned,

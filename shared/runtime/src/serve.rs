@@ -64,6 +64,7 @@ pub struct Running {
 /// When the address can't be bound.
 pub fn start(config: &ServeConfig, service: Service) -> io::Result<Running> {
     metrics::install();
+    metrics::watch(&service.health);
     let Service { configure, health, auth, openapi } = service;
     let openapi = web::Data::new(OpenApi(openapi));
     let ready = web::Data::new(health.clone());

@@ -24,7 +24,7 @@ pub use scylla::value::CqlTimestamp as Timestamp;
 
 use crate::StoreError;
 pub use migrate::Migration;
-pub use settings::{EngineKind, Settings};
+pub use settings::{EngineKind, Settings, StoreConfig};
 
 /// How long an answer is waited for: longer than the servers wait for each other (2 s for a write, 5 s for a read), so that
 /// they say what happened before we stop listening.

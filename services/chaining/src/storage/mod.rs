@@ -47,13 +47,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::TileId;
-use store::cql::{EngineKind, Settings};
+use store::cql::{Cql, EngineKind, Settings, StoreConfig};
 
 use crate::domain::chain::{Head, NewBlock};
 use crate::domain::partitions::Partitions;
 
 pub use embedded::EmbeddedStore;
-pub use scylla::{SCHEMA, ScyllaStore};
+use scylla::SCHEMA;
+pub use scylla::ScyllaStore;
 
 /// Opens the store on the engine that is configured.
 ///
@@ -67,6 +68,15 @@ pub async fn open(settings: &Settings, data_dir: Option<&Path>) -> Result<Arc<dy
             return Err(StorageError::Engine { what: "opening".into(), source: store::StoreError::NoDirectory });
         }
     })
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StorageError`]
+pub async fn migrate(config: StoreConfig) -> Result<(), StorageError> {
+    let done = Cql::migrate(&config.store, "chaining", SCHEMA).await;
+    done.map_err(|source| StorageError::Engine { what: "bringing the schema up to date".into(), source })
 }
 
 /// Why the store could not do what it was asked.

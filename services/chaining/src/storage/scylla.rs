@@ -21,7 +21,7 @@ use chains::Chains;
 use log::LogTables;
 
 /// The numbered schema files, in order.
-pub const SCHEMA: &[Migration] =
+pub(super) const SCHEMA: &[Migration] =
     &[Migration { name: "0001_chains_and_log", text: include_str!("../../schema/0001_chains_and_log.cql") }];
 
 /// Chaining's store in a keyspace of a CQL server.

@@ -1,6 +1,7 @@
 //! One point of the curve: a batch size at a rate, for so many seconds.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::measure::{Buckets, Scrape, folder_bytes};
 use super::watch::{Used, Watched};
 use crate::Failure;
 use crate::generate::{Generator, Mix};
-use crate::mesh::{Layout, MeshFile, keys};
+use crate::mesh::{Engine, Layout, MeshFile, keys};
 
 /// Operators of the load.
 pub const OPERATORS: u64 = 5;
@@ -92,17 +93,20 @@ impl Point {
 ///
 /// # Errors
 /// The mesh does not answer, or a token can't be made.
-pub async fn run(layout: &Layout, mesh: &MeshFile, load: Load) -> Result<Point, Failure> {
+pub async fn run(layout: &Layout, mesh: &MeshFile, engine: &Engine, load: Load) -> Result<Point, Failure> {
     let http = reqwest::Client::new();
     let counts = Counts::new().map_err(|error| Failure::bad("no histogram").because(&error))?;
     let counts = Arc::new(counts);
     let start = Instant::now() + Duration::from_millis(500);
     let end = start + Duration::from_secs(load.seconds);
     let streams = streams(layout, mesh, load, start)?;
-    let folders = ["nats", "ingest", "chaining"];
-    let bytes_before = folders.map(|folder| folder_bytes(&layout.path(folder)));
+    let cql = engine.server();
+    let mut folders: Vec<(&str, PathBuf)> =
+        ["nats", "ingest", "chaining"].map(|folder| (folder, layout.path(folder))).to_vec();
+    folders.extend(cql.iter().map(|(folder, _)| ("cql", folder.join("data"))));
+    let bytes_before: Vec<u64> = folders.iter().map(|(_, folder)| folder_bytes(folder)).collect();
     let before = Scrape::of(&http, &mesh.chaining).await?;
-    let mut watched = Watched::start(mesh);
+    let mut watched = Watched::start(mesh, cql.map(|(_, pid)| pid));
 
     let sent = Arc::clone(&counts);
     let sending = tokio::task::spawn_blocking(move || send(streams, load.connections, &sent, end));
@@ -123,9 +127,9 @@ pub async fn run(layout: &Layout, mesh: &MeshFile, load: Load) -> Result<Point, 
         Quantiles { p50_ms: ms(0.5), p99_ms: ms(0.99), p999_ms: ms(0.999), max_ms: histogram.max() as f64 / 1_000.0 }
     });
     let receipt = receipt.map_err(|_| Failure::bad("a connection of the load failed"))?;
-    let bytes_per_record = folders.into_iter().zip(bytes_before).map(|(folder, before)| {
-        let grown = folder_bytes(&layout.path(folder)) as f64 - before as f64;
-        (folder.to_owned(), grown / accepted.max(1) as f64)
+    let bytes_per_record = folders.into_iter().zip(bytes_before).map(|((name, folder), before)| {
+        let grown = folder_bytes(&folder) as f64 - before as f64;
+        (name.to_owned(), grown / accepted.max(1) as f64)
     });
     Ok(Point {
         batch: load.batch,

@@ -13,7 +13,9 @@ use crate::mesh::MeshFile;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// This process, which makes the load.
 const GENERATOR: &str = "generator";
-/// All processes but the generator.
+/// The CQL server, if there is one here.
+const CQL: &str = "cql";
+/// All other processes.
 const SERVICES: &str = "services";
 
 /// What one process used.
@@ -41,8 +43,9 @@ pub struct Watched {
 
 impl Watched {
     /// Takes the first look.
-    pub fn start(mesh: &MeshFile) -> Self {
+    pub fn start(mesh: &MeshFile, cql: Option<u32>) -> Self {
         let mut pids = mesh.pids.clone();
+        pids.extend(cql.map(|pid| (CQL.to_owned(), pid)));
         pids.remove("dsom");
         pids.insert(GENERATOR.to_owned(), std::process::id());
         let before = look(&pids);
@@ -94,7 +97,8 @@ impl Watched {
 /// One look at every process, and at the services together.
 fn look(pids: &BTreeMap<String, u32>) -> BTreeMap<String, Usage> {
     let mut seen: BTreeMap<String, Usage> = pids.iter().map(|(name, pid)| (name.clone(), usage(*pid))).collect();
-    let services = seen.iter().filter(|(name, _)| *name != GENERATOR).fold(Usage::default(), |sum, (_, one)| Usage {
+    let ours = seen.iter().filter(|(name, _)| *name != GENERATOR && *name != CQL);
+    let services = ours.fold(Usage::default(), |sum, (_, one)| Usage {
         cpu_s: sum.cpu_s + one.cpu_s,
         rss_bytes: sum.rss_bytes + one.rss_bytes,
     });

@@ -8,7 +8,8 @@ use crate::Failure;
 use crate::bench::alone::measure;
 use crate::bench::point::{Load, Point, run};
 use crate::bench::report::{Report, machine};
-use crate::mesh::{Layout, Mesh, MeshFile, Ports};
+use crate::mesh::engine::Kind;
+use crate::mesh::{Engine, Layout, Mesh, MeshFile, Ports};
 use crate::signals::Signals;
 
 /// Seconds of a try while the highest rate is looked for.
@@ -47,6 +48,8 @@ pub struct Bench {
     /// Where a mesh of its own keeps its data while it is measured
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    #[command(flatten)]
+    engine: Engine,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -65,7 +68,10 @@ impl Bench {
         }
         let report = Report {
             machine: machine(),
-            durability: "JetStream sync_interval always, one server; the store syncs every commit",
+            durability: match self.engine.store {
+                Kind::Embedded => "JetStream sync_interval always, one server; the embedded store syncs every commit",
+                Kind::Scylla => "JetStream sync_interval always, one server; a CQL server, synced as it is configured",
+            },
             command: std::env::args().collect::<Vec<_>>().join(" "),
             alone,
             points,
@@ -135,7 +141,7 @@ impl Bench {
     async fn on_a_mesh(&self, load: Load) -> Result<Point, Failure> {
         if let Some(data) = &self.against {
             let mesh = MeshFile::read(data)?;
-            return run(&Layout::existing(data)?, &mesh, load).await;
+            return run(&Layout::existing(data)?, &mesh, &self.engine, load).await;
         }
         let mut builder = tempfile::Builder::new();
         let folder = match &self.scratch {
@@ -145,9 +151,13 @@ impl Bench {
         let folder = folder.map_err(|error| Failure::usage("no scratch folder").because(&error))?;
         let data = Data { dir: folder.path().to_owned() };
         let mut signals = Signals::listen()?;
-        let mesh = Mesh::start(&data.dir, Ports::Free, Arc::new(|what| eprintln!("dsom: {what}"))).await?;
+        // Keyspaces of its own, too.
+        let engine =
+            Engine { keyspace: format!("bench_{:08x}", uuid::Uuid::new_v4().as_fields().0), ..self.engine.clone() };
+        let say = Arc::new(|what: &str| eprintln!("dsom: {what}"));
+        let mesh = Mesh::start(&data.dir, Ports::Free, engine, say).await?;
         let point = tokio::select! {
-            point = run(mesh.layout(), mesh.file(), load) => point,
+            point = run(mesh.layout(), mesh.file(), &self.engine, load) => point,
             () = signals.stop() => Err(Failure::bad("interrupted")),
         };
         mesh.stop().await;

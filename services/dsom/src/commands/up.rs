@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::Data;
 use super::simulate::{Market, Progress};
 use crate::Failure;
-use crate::mesh::{Mesh, Ports};
+use crate::mesh::{Engine, Mesh, Ports};
 use crate::signals::Signals;
 
 /// Runs nats-server and the services on this machine until Ctrl-C
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom up --data .dsom --simulate\n\nOnce ready it writes DIR/mesh.json; what the parts print goes to DIR/logs."
+    after_help = "Example:\n  dsom up --data .dsom --simulate\n  dsom up --store scylla --nodes 127.0.0.1:9042\n\nOnce ready it writes DIR/mesh.json; what the parts print goes to DIR/logs."
 )]
 pub struct Up {
     #[command(flatten)]
@@ -23,13 +23,15 @@ pub struct Up {
     /// Which ports to take on 127.0.0.1
     #[arg(long, value_enum, default_value = "default")]
     ports: Ports,
+    #[command(flatten)]
+    engine: Engine,
 }
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
         let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| eprintln!("dsom: {what}"));
-        let starting = Mesh::start(&self.data.dir, self.ports, say);
+        let starting = Mesh::start(&self.data.dir, self.ports, self.engine.clone(), say);
         let mut mesh = tokio::select! {
             mesh = starting => mesh?,
             () = signals.stop() => return Ok(()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{OnRestart, Plan, Supervised, signal};
-use super::{Addresses, Layout, MeshFile, keys, nats};
+use super::{Addresses, Engine, Layout, MeshFile, keys, nats};
 use crate::Failure;
 
 /// How long a part may take until it is ready.
@@ -44,6 +44,7 @@ impl Ports {
 /// A running mesh.
 pub struct Mesh {
     layout: Layout,
+    engine: Engine,
     parts: Vec<Supervised>,
     file: MeshFile,
     // Held for as long as the mesh runs.
@@ -55,7 +56,12 @@ impl Mesh {
     ///
     /// # Errors
     /// Another mesh runs there, or a part can't be started or does not become ready.
-    pub async fn start(data: &Path, ports: Ports, say: Arc<dyn Fn(&str) + Send + Sync>) -> Result<Self, Failure> {
+    pub async fn start(
+        data: &Path,
+        ports: Ports,
+        engine: Engine,
+        say: Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> Result<Self, Failure> {
         let layout = Layout::open(data)?;
         let lock = lock(&layout)?;
         layout.remove_mesh();
@@ -71,7 +77,7 @@ impl Mesh {
             log_vkey: keys::log_vkey(&layout)?,
             pids: BTreeMap::new(),
         };
-        let mut mesh = Self { layout, parts: Vec::new(), file, _lock: lock };
+        let mut mesh = Self { layout, engine, parts: Vec::new(), file, _lock: lock };
         match mesh.start_parts(at, say).await {
             Ok(()) => Ok(mesh),
             Err(failure) => {
@@ -124,6 +130,7 @@ impl Mesh {
             ("TOKEN_ISSUER", keys::TOKEN_ISSUER.to_owned()),
             ("TOKEN_AUDIENCE", keys::TOKEN_AUDIENCE.to_owned()),
         ];
+        settings.extend(self.engine.settings(name)?);
         match name {
             "ingest" => settings.extend([
                 ("RECEIPT_KEY", path("keys/receipt.pem")),

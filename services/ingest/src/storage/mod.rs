@@ -25,12 +25,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contracts::Seq;
 use contracts::frame::BatchMeta;
-use store::cql::{EngineKind, Settings};
+use store::cql::{Cql, EngineKind, Settings, StoreConfig};
 
 use crate::domain::StreamKey;
 
 pub use embedded::EmbeddedStore;
-pub use scylla::{SCHEMA, ScyllaStore};
+use scylla::SCHEMA;
+pub use scylla::ScyllaStore;
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn migrate(config: StoreConfig) -> Result<(), StoreError> {
+    Cql::migrate(&config.store, "ingest", SCHEMA).await.map_err(StoreError)
+}
 
 /// Opens the index on the engine that is configured.
 ///

@@ -11,7 +11,7 @@ use super::{AcceptedFrame, KnownBatch, Store, StoreError};
 use crate::domain::StreamKey;
 
 /// The numbered schema files, in order.
-pub const SCHEMA: &[Migration] =
+pub(super) const SCHEMA: &[Migration] =
     &[Migration { name: "0001_accepted", text: include_str!("../../schema/0001_accepted.cql") }];
 
 /// Seqs of a stream whose frames lie in one partition. More than a frame can hold, so that one reaches into the next bucket at most.

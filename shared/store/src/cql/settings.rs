@@ -42,6 +42,13 @@ pub struct Settings {
     pub migrate: bool,
 }
 
+/// What of a service's configuration `migrate` needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StoreConfig {
+    /// As in the service's own configuration.
+    pub store: Settings,
+}
+
 impl Settings {
     /// Copies of each row.
     pub(super) fn copies(&self) -> u8 {
