@@ -33,7 +33,7 @@ impl Metrics {
     pub fn new() -> Self {
         let meter = opentelemetry::global::meter("dsom-chaining");
         let lags = LAG_BOUNDS_S.to_vec();
-        Self {
+        let metrics = Self {
             sealed_records: meter.u64_counter("dsom_chaining_records_sealed").build(),
             sealed_blocks: meter.u64_counter("dsom_chaining_blocks_sealed").build(),
             sealed_lag: meter.f64_histogram("dsom_chaining_sealed_lag_seconds").with_boundaries(lags.clone()).build(),
@@ -49,7 +49,27 @@ impl Metrics {
             position: meter.u64_gauge("dsom_chaining_position").build(),
             trimmed: meter.u64_counter("dsom_chaining_messages_trimmed").build(),
             announced: meter.u64_gauge("dsom_chaining_log_announced").build(),
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// Shows what has not happened yet as 0: an alert on the rise of a counter that comes into being at 1 never sees the rise.
+    fn begin(&self) {
+        for counter in [
+            &self.sealed_records,
+            &self.sealed_blocks,
+            &self.published_records,
+            &self.chains_stopped,
+            &self.gaps,
+            &self.heads_moved,
+            &self.known_frames,
+            &self.foreign_messages,
+            &self.trimmed,
+        ] {
+            counter.add(0, &[]);
         }
+        self.log_frozen.record(0, &[]);
     }
 
     pub(crate) fn sealed(&self, records: u64, lag_ms: i64) {

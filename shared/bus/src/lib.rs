@@ -5,6 +5,7 @@ mod ask;
 mod connect;
 mod feed;
 mod headers;
+mod metrics;
 mod monitor;
 mod open;
 mod publish;

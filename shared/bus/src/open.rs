@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Bus, BusConfig, ConnectError, DeclareError, LostStreams, StreamBytes};
+use crate::{Bus, BusConfig, ConnectError, DeclareError, LostStreams, StreamBytes, metrics};
 
 /// How long to wait for a broker that does not answer yet, as when all is started at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,7 +39,10 @@ impl Bus {
         loop {
             let error = match Self::connect(config.clone()).await {
                 Ok(bus) => match bus.declare(bytes, lost).await {
-                    Ok(()) => return Ok(bus),
+                    Ok(()) => {
+                        metrics::watch(&bus);
+                        return Ok(bus);
+                    }
                     Err(error) => OpenError::Declare(error),
                 },
                 Err(error) => OpenError::Connect(error),
