@@ -27,6 +27,9 @@ const STEP: Duration = Duration::from_millis(100);
 pub struct Simulate {
     #[command(flatten)]
     data: Data,
+    /// Base URL of ingest, for a mesh that `dsom up` did not start here [default: what DIR/mesh.json says]
+    #[arg(long, value_name = "URL")]
+    ingest: Option<reqwest::Url>,
     /// How many operators
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     operators: u32,
@@ -52,9 +55,12 @@ pub struct Simulate {
 
 impl Simulate {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let file = MeshFile::read(&self.data.dir)?;
+        let ingest = match self.ingest {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => MeshFile::read(&self.data.dir)?.ingest,
+        };
         let layout = Layout::existing(&self.data.dir)?;
-        let mut market = Market::open(&layout, &file, self.first..self.first + self.operators, self.rate)?;
+        let mut market = Market::open(&layout, &ingest, self.first..self.first + self.operators, self.rate)?;
         market.mix = Mix { payouts: self.payouts, refunds: self.refunds, adjustments: self.adjustments };
         let mut signals = Signals::listen()?;
         let running = market.start();
@@ -98,14 +104,14 @@ impl Market {
     ///
     /// # Errors
     /// No token could be made.
-    pub fn open(layout: &Layout, file: &MeshFile, operators: Range<u32>, rate: u32) -> Result<Self, Failure> {
+    pub fn open(layout: &Layout, ingest: &str, operators: Range<u32>, rate: u32) -> Result<Self, Failure> {
         let mut streams = Vec::new();
         for number in operators {
             let operator = made_up(number)?;
             let token = keys::token(layout, operator, "records:write records:read")?;
             for stream in 0..STREAMS {
                 let seed = u64::from(number) << 8 | u64::from(stream);
-                streams.push((Config::new(&file.ingest, &token, operator), StreamNo(stream), seed));
+                streams.push((Config::new(ingest, &token, operator), StreamNo(stream), seed));
             }
         }
         Ok(Self { rate: f64::from(rate) / streams.len().max(1) as f64, streams, mix: Mix::default() })

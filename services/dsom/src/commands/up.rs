@@ -38,7 +38,7 @@ impl Up {
         };
         self.greet(&mesh);
         let market = match self.simulate {
-            true => Some(Market::open(mesh.layout(), mesh.file(), 0..5, 200)?.start()),
+            true => Some(Market::open(mesh.layout(), &mesh.file().ingest, 0..5, 200)?.start()),
             false => None,
         };
         let progress = market.as_ref().map(|_| Progress::new());
