@@ -17,6 +17,7 @@ pub(crate) async fn all(fresh: impl AsyncFn() -> Arc<dyn Store>) {
     blocks_are_appended_at_the_head_only(fresh().await).await;
     of_two_writers_one_wins(fresh().await).await;
     records_are_found_by_stream_and_seq(fresh().await).await;
+    records_are_found_among_uneven_blocks(fresh().await).await;
     operators_are_paged(fresh().await).await;
     entries_get_their_places_once(fresh().await).await;
     tiles_only_grow(fresh().await).await;
@@ -126,6 +127,33 @@ async fn records_are_found_by_stream_and_seq(store: Arc<dyn Store>) {
     }
     let found = store.height_holding(operator(2), StreamNo(3), Seq::FIRST).await.expect("reads");
     assert_eq!(found, None, "another operator");
+}
+
+/// Blocks of very different sizes, and a stream that is in few of them.
+async fn records_are_found_among_uneven_blocks(store: Arc<dyn Store>) {
+    let (mut head, mut next, mut rare) = (Head::start(), 1, 1);
+    let mut expected = Vec::new();
+    for height in 1..=40_u64 {
+        let count = if height % 7 == 0 { 900 } else { height % 3 + 1 };
+        let mut frames = vec![(0, next, next + count - 1)];
+        expected.extend([(0, next, height), (0, next + count - 1, height)]);
+        if height % 11 == 5 {
+            frames.push((9, rare, rare + 1));
+            expected.extend([(9, rare, height), (9, rare + 1, height)]);
+            rare += 2;
+        }
+        let block = block(operator(1), &head, &frames);
+        (head, next) = (block.head.clone(), next + count);
+        assert_eq!(store.append_block_if_head_is(block).await.expect("writes"), Appended::Appended);
+    }
+    for (stream, seq, height) in expected {
+        let found = store.height_holding(operator(1), StreamNo(stream), Seq::new(seq).expect("a seq")).await;
+        assert_eq!(found.expect("reads"), Some(Height(height)), "stream {stream} seq {seq}");
+    }
+    for (stream, seq) in [(0, next), (9, rare), (3, 1)] {
+        let found = store.height_holding(operator(1), StreamNo(stream), Seq::new(seq).expect("a seq")).await;
+        assert_eq!(found.expect("reads"), None, "stream {stream} seq {seq}");
+    }
 }
 
 async fn operators_are_paged(store: Arc<dyn Store>) {

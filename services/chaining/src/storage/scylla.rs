@@ -1,8 +1,8 @@
 //! The store on a CQL server. Each verb has one statement that commits it: an insert `IF NOT EXISTS` for a block and for a segment
 //! of the log, an update `IF size <` for a checkpoint. All that a reader follows from there was written before.
 //!
-//! What a writer that lost a race, or died, leaves behind is never reached: its frames and ranges name a hash that the chain does not
-//! have, its places a log entry that is another's. Statements and schema: `schema/*.cql`, `scylla/*.rs`.
+//! What a writer that lost a race, or died, leaves behind is never reached: its frames name a hash that the chain does not have, its
+//! places a log entry that is another's. Statements and schema: `schema/*.cql`, `scylla/*.rs`.
 
 mod chains;
 mod log;
@@ -125,6 +125,9 @@ impl Store for ScyllaStore {
     }
 
     async fn logged(&self, operator: OperatorId) -> Result<Height, StorageError> {
+        if let Some(logged) = self.log.own_logged(operator) {
+            return Ok(logged);
+        }
         let what = || format!("the logged height of {operator}");
         // Nothing beyond the head is logged: the search begins there.
         let head = self.chains.reached(operator).await.map_err(failed(what))?;

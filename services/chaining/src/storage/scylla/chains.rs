@@ -1,12 +1,12 @@
-//! Operators, blocks, frames, ranges and positions.
+//! Operators, blocks, frames and positions.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use contracts::block::BlockHeader;
 use contracts::{Height, OperatorId, Seq, StreamNo, UnixMillis};
 use store::StoreError;
 use store::cql::{Cas, CompareAndSet, Cql, Read, Timestamp, Write};
-use uuid::Uuid;
 
 use super::{column, hash, number};
 use crate::domain::chain::{Head, NewBlock};
@@ -17,10 +17,6 @@ use crate::storage::{Appended, StoredBlock};
 const BLOCKS_IN_BUCKET: u64 = 4_096;
 /// Blocks whose frames lie in one partition.
 const FRAMES_IN_BUCKET: u64 = 32;
-/// Seqs whose ranges lie in one partition. More than a block can hold, so that a range reaches into the next bucket at most.
-const SEQS_IN_BUCKET: u64 = 131_072;
-/// Ranges read at a time: one, but for what writers that lost left behind.
-const RANGES_AT_A_TIME: i32 = 8;
 
 #[derive(Clone)]
 pub(super) struct Chains {
@@ -31,15 +27,13 @@ pub(super) struct Chains {
     advance_hint: Write,
     newest: Read,
     near: Read,
-    hash_at: Read,
+    streams_at: Read,
     settled: Read,
     insert: CompareAndSet,
     header_at: Read,
     headers: Read,
     put_frames: Write,
     frames: Read,
-    put_range: Write,
-    ranges: Read,
     positions: Read,
     put_positions: Write,
 }
@@ -53,16 +47,14 @@ impl Chains {
             list: cql.read("SELECT operator FROM operators WHERE shelf = 0 AND operator > ? LIMIT ?").await?,
             enlist: cql.write("INSERT INTO operators (shelf, operator) VALUES (0, ?)").await?,
             hint: cql.read("SELECT height FROM heads WHERE operator = ?").await?,
-            advance_hint: cql
-                .write("INSERT INTO heads (operator, height) VALUES (?, ?) USING TIMESTAMP ?")
-                .await?,
+            advance_hint: cql.write("INSERT INTO heads (operator, height) VALUES (?, ?) USING TIMESTAMP ?").await?,
             newest: cql
                 .read(&format!(
                     "SELECT height, hash, sealed, total, streams FROM blocks {block} >= ? ORDER BY height DESC LIMIT 1"
                 ))
                 .await?,
             near: cql.read(&format!("SELECT height, hash FROM blocks {block} >= ? AND height <= ?")).await?,
-            hash_at: cql.read(&format!("SELECT hash FROM blocks {block} = ?")).await?,
+            streams_at: cql.read(&format!("SELECT streams, header FROM blocks {block} = ?")).await?,
             settled: cql.serial_read(&format!("SELECT hash FROM blocks {block} = ?")).await?,
             insert: cql
                 .compare_and_set(
@@ -76,17 +68,6 @@ impl Chains {
                 .write("INSERT INTO frames (operator, bucket, height, hash, frames) VALUES (?, ?, ?, ?, ?)")
                 .await?,
             frames: cql.read(&format!("SELECT frames FROM frames {block} = ? AND hash = ?")).await?,
-            put_range: cql
-                .write(
-                    "INSERT INTO ranges (operator, stream, bucket, last, height, hash, first) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                )
-                .await?,
-            ranges: cql
-                .read(
-                    "SELECT last, height, hash, first FROM ranges WHERE operator = ? AND stream = ? AND bucket = ? \
-                     AND (last, height, hash) > (?, ?, ?) LIMIT ?",
-                )
-                .await?,
             positions: cql.read("SELECT reached FROM positions WHERE id = 0").await?,
             put_positions: cql.write("UPDATE positions SET reached = reached + ? WHERE id = 0").await?,
             cql,
@@ -192,20 +173,13 @@ impl Chains {
         let hash = block.head.hash.0;
         let values = (operator, column(height / FRAMES_IN_BUCKET), column(height), hash, &block.frames);
         let frames = self.cql.run(&self.put_frames, values);
-        let mut ranges = Vec::with_capacity(block.header.streams.len());
-        for range in &block.header.streams {
-            let (stream, first, last) = (i16::from(range.stream.0), range.first.get(), range.last.get());
-            let bucket = column(last / SEQS_IN_BUCKET);
-            ranges.push((operator, stream, bucket, column(last), column(height), hash, column(first)));
-        }
-        let ranges = self.cql.run_each(&self.put_range, ranges);
         let enlist = async {
             match height {
                 1 => self.cql.run(&self.enlist, (operator.to_string(),)).await,
                 _ => Ok(()),
             }
         };
-        futures::try_join!(frames, ranges, enlist)?;
+        futures::try_join!(frames, enlist)?;
         Ok(())
     }
 
@@ -246,38 +220,48 @@ impl Chains {
         Ok(headers)
     }
 
+    /// Looks where the seq should be if blocks held equally many, and in the middle, in turn: a few reads of a row where they do,
+    /// and never more than twice as many as halving takes.
     pub(super) async fn height_holding(
         &self,
         operator: OperatorId,
         stream: StreamNo,
         seq: Seq,
     ) -> Result<Option<Height>, StoreError> {
-        let bucket = seq.get() / SEQS_IN_BUCKET;
-        for bucket in bucket..=bucket + 1 {
-            let mut after = (column(seq.get() - 1), i64::MAX, Vec::new());
-            loop {
-                let key = (operator.uuid(), i16::from(stream.0), column(bucket));
-                let values = (key.0, key.1, key.2, after.0, after.1, &after.2, RANGES_AT_A_TIME);
-                let rows: Vec<(i64, i64, Vec<u8>, i64)> = self.cql.rows(&self.ranges, values).await?;
-                let is_last = rows.len() < RANGES_AT_A_TIME as usize;
-                for (last, height, hash, first) in rows {
-                    if self.is_in_chain(operator.uuid(), height, &hash).await? {
-                        return Ok((number(first)? <= seq.get()).then_some(Height(number(height)?)));
-                    }
-                    after = (last, height, hash);
-                }
-                if is_last {
-                    break;
-                }
+        let head = self.head(operator).await?;
+        let seq = seq.get();
+        // It is in a block from `low` to `high`; before them the stream is sealed through `below`, with them through `through`.
+        let (mut low, mut high, mut below, mut through) = (1, head.height.0, 0, head.sealed_through(stream));
+        let mut halve = false;
+        while seq <= through && low <= high {
+            let (wide, share) = (u128::from(high - low), u128::from(seq - below - 1));
+            let guess = if halve { wide / 2 } else { wide * share / u128::from(through - below) };
+            let height = low + guess as u64;
+            let (range, reached) = self.range(operator, Height(height), stream).await?;
+            match range {
+                Some((first, last)) if first <= seq && seq <= last => return Ok(Some(Height(height))),
+                _ if reached >= seq => (high, through) = (height - 1, range.map_or(reached, |(first, _)| first - 1)),
+                _ => (low, below) = (height + 1, reached),
             }
+            halve = !halve;
         }
-        Ok(None)
+        if seq <= through { Err(StoreError::Damaged("the ranges")) } else { Ok(None) }
     }
 
-    async fn is_in_chain(&self, operator: Uuid, height: i64, hash: &[u8]) -> Result<bool, StoreError> {
-        let bucket = column(number(height)? / BLOCKS_IN_BUCKET);
-        let found: Option<(Vec<u8>,)> = self.cql.row(&self.hash_at, (operator, bucket, height)).await?;
-        Ok(found.is_some_and(|(found,)| found == hash))
+    /// First and last seq of a stream in a block, if it has any, and through what the stream is sealed with it.
+    async fn range(
+        &self,
+        operator: OperatorId,
+        height: Height,
+        stream: StreamNo,
+    ) -> Result<(Option<(u64, u64)>, u64), StoreError> {
+        let values = (operator.uuid(), column(height.0 / BLOCKS_IN_BUCKET), column(height.0));
+        let found: Option<(HashMap<i16, i64>, String)> = self.cql.row(&self.streams_at, values).await?;
+        let (streams, header) = found.ok_or(StoreError::Damaged("a missing block"))?;
+        let header = BlockHeader::parse(header.as_bytes()).map_err(|_| StoreError::Damaged("a header"))?;
+        let range = header.streams.iter().find(|range| range.stream == stream);
+        let reached = streams.get(&i16::from(stream.0)).map_or(Ok(0), |reached| number(*reached))?;
+        Ok((range.map(|range| (range.first.get(), range.last.get())), reached))
     }
 
     pub(super) async fn position(&self, partitions: &Partitions) -> Result<u64, StoreError> {

@@ -1,6 +1,7 @@
 //! The log: segments, places, tiles, checkpoint and marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use contracts::{Height, OperatorId};
@@ -26,9 +27,18 @@ const PLACES_AT_A_TIME: i32 = 16;
 const LOG_SIZE: &str = "log_size";
 const ANNOUNCED: &str = "announced";
 
+/// What this process wrote last to the log. True for as long as nobody else writes; when somebody did, the next compare-and-set is
+/// refused and this is forgotten.
+#[derive(Default)]
+struct Own {
+    size: u64,
+    logged: HashMap<OperatorId, Height>,
+}
+
 #[derive(Clone)]
 pub(super) struct LogTables {
     cql: Cql,
+    own: Arc<Mutex<Option<Own>>>,
     segment_up_to: Read,
     segments_from: Read,
     last_segment: Read,
@@ -106,6 +116,7 @@ impl LogTables {
             mark: cql.read("SELECT value FROM marks WHERE name = ?").await?,
             advance: cql.write("INSERT INTO marks (name, value) VALUES (?, ?) USING TIMESTAMP ?").await?,
             cql,
+            own: Arc::default(),
         })
     }
 
@@ -153,17 +164,47 @@ impl LogTables {
         }
     }
 
+    fn own(&self) -> MutexGuard<'_, Option<Own>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) async fn sequence(&self, expected: u64, entries: &[LogEntry]) -> Result<Sequenced, StoreError> {
-        let size = self.size().await?;
-        if size != expected || !self.ends_at(expected).await? {
-            return Ok(Sequenced::SizeMoved { size });
+        let done = self.try_sequence(expected, entries).await;
+        let mut own = self.own();
+        match (&done, own.as_mut()) {
+            (Ok(Sequenced::Sequenced), Some(own)) => {
+                own.size = expected + entries.len() as u64;
+                own.logged.extend(entries.iter().map(|entry| (entry.operator, entry.height)));
+            }
+            (Ok(Sequenced::Sequenced), None) => {
+                let logged = entries.iter().map(|entry| (entry.operator, entry.height)).collect();
+                *own = Some(Own { size: expected + entries.len() as u64, logged });
+            }
+            _ => *own = None,
+        }
+        done
+    }
+
+    async fn try_sequence(&self, expected: u64, entries: &[LogEntry]) -> Result<Sequenced, StoreError> {
+        // A size that was once the log's stays the end of a segment: if it is no longer the last, the insert is refused.
+        let is_own = self.own().as_ref().is_some_and(|own| own.size == expected);
+        if !is_own {
+            let size = self.size().await?;
+            if size != expected || !self.ends_at(expected).await? {
+                return Ok(Sequenced::SizeMoved { size });
+            }
         }
         let mut lowest = BTreeMap::new();
         for entry in entries {
             lowest.entry(entry.operator).or_insert(entry.height);
         }
         for (operator, height) in lowest {
-            if self.index_of(operator, height).await?.is_some() {
+            let own = self.own().as_ref().and_then(|own| own.logged.get(&operator).copied());
+            let is_placed = match own {
+                Some(logged) => height <= logged,
+                None => self.index_of(operator, height).await?.is_some(),
+            };
+            if is_placed {
                 return Err(StoreError::Damaged("a second place for one header"));
             }
         }
@@ -236,6 +277,11 @@ impl LogTables {
             }
         }
         Ok(None)
+    }
+
+    /// The newest height of an operator in the log, if this process put it there.
+    pub(super) fn own_logged(&self, operator: OperatorId) -> Option<Height> {
+        self.own().as_ref()?.logged.get(&operator).copied()
     }
 
     /// The newest height of an operator in the log, looked for from somewhere near the head of its chain.
