@@ -9,9 +9,12 @@
 
 mod bitrot;
 mod check;
+mod containers;
+mod go;
 mod load;
 mod mesh;
 mod nemesis;
 mod others;
 mod replicas;
+mod telemetry;
 mod world;

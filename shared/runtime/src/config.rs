@@ -1,38 +1,79 @@
 //! Reads a service's configuration: a TOML file, and the environment over it.
 
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
+use figment::value::Dict;
 use serde::de::DeserializeOwned;
 
-/// The configuration could not be read; says which value and where from.
+use crate::production;
+
+/// The configuration could not be used; says which value and where from.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration of {service} is not usable")]
-pub struct ConfigError {
-    service: &'static str,
-    // Boxed: it is large.
-    #[source]
-    source: Box<figment::Error>,
+pub enum ConfigError {
+    /// A value that must be there is not.
+    #[error("{variable} is not set{hint}")]
+    Missing {
+        /// Which.
+        variable: String,
+        /// How to get one.
+        hint: &'static str,
+    },
+    /// The file is missing, or a value has a wrong form.
+    #[error("the configuration of {service} is not usable")]
+    Unusable {
+        /// Whose.
+        service: &'static str,
+        // Boxed: it is large.
+        /// Why.
+        #[source]
+        source: Box<figment::Error>,
+    },
+    /// `DSOM_PRODUCTION` says neither.
+    #[error("DSOM_PRODUCTION is {0:?}, not true or false")]
+    Production(String),
+    /// This is production, and some values are for development.
+    #[error("this is production, and {}", .0.join("; "))]
+    Development(Vec<String>),
 }
 
 /// Loads the file named by `DSOM_CONFIG`, if any, with `DSOM_<SERVICE>_<FIELD>` over it. `…_STORE` is `store.engine` there, and
 /// `…_SCYLLA_<FIELD>` is `store.<field>`.
 ///
 /// # Errors
-/// When the file is missing or a value is missing or of a wrong form.
+/// When the file is missing or a value is missing or of a wrong form; with `DSOM_PRODUCTION=true`, or in the world `live`, also
+/// when a name or a key is for development.
 pub fn load<T: DeserializeOwned>(service: &'static str) -> Result<T, ConfigError> {
     let mut sources = Figment::new();
     if let Some(file) = std::env::var_os("DSOM_CONFIG") {
         sources = sources.merge(Toml::file_exact(file));
     }
-    sources
-        .merge(Env::prefixed(&format!("DSOM_{}_", service.to_uppercase())).map(|name| {
-            let name = name.as_str().to_ascii_lowercase();
-            match name.strip_prefix("scylla_") {
-                Some(field) => format!("store.{field}").into(),
-                None if name == "store" => "store.engine".into(),
-                None => name.into(),
-            }
-        }))
-        .extract()
-        .map_err(|source| ConfigError { service, source: Box::new(source) })
+    let sources = sources.merge(Env::prefixed(&format!("DSOM_{}_", service.to_uppercase())).map(|name| {
+        let name = name.as_str().to_ascii_lowercase();
+        match name.strip_prefix("scylla_") {
+            Some(field) => format!("store.{field}").into(),
+            None if name == "store" => "store.engine".into(),
+            None => name.into(),
+        }
+    }));
+    let config = sources.extract().map_err(|source| unusable(service, source))?;
+    let values: Dict = sources.extract().map_err(|source| unusable(service, source))?;
+    let live = values.get("env").and_then(|env| env.as_str()) == Some("live");
+    if live || production::asked().map_err(ConfigError::Production)? {
+        let found = production::development(service, &values);
+        if !found.is_empty() {
+            return Err(ConfigError::Development(found));
+        }
+    }
+    Ok(config)
+}
+
+fn unusable(service: &'static str, source: figment::Error) -> ConfigError {
+    match &source.kind {
+        Kind::MissingField(field) => {
+            let hint = if field.ends_with("_key") { "; `dsom keys` makes one" } else { "" };
+            ConfigError::Missing { variable: production::variable(service, field), hint }
+        }
+        _ => ConfigError::Unusable { service, source: Box::new(source) },
+    }
 }

@@ -7,6 +7,7 @@ pub mod metrics;
 pub mod openapi;
 mod pages;
 pub mod problem;
+mod production;
 mod request;
 mod run;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! Development keys: the issuer of tokens, the signer of receipts, the signer of the log.
+//! Keys: the issuer of development tokens, the signer of receipts, the signer of the log.
 
 use std::fs;
 use std::io::Write as _;
@@ -29,25 +29,20 @@ pub const LOG_ORIGIN: &str = "dsom.localhost/log";
 /// How long a development token is good for, in seconds.
 const TOKEN_S: u64 = 12 * 3600;
 
-/// Makes the keys that are not there yet.
+/// In a folder of development keys. The services look for it: in production they refuse what lies beside it.
+const DEVELOPMENT: &str = "keys/DEVELOPMENT";
+
+/// Makes the development keys that are not there yet.
 ///
 /// # Errors
 /// A key could not be written or read.
 pub fn ensure(layout: &Layout) -> Result<(), Failure> {
-    for name in ["keys/issuer.pem", "keys/receipt.pem"] {
-        let path = layout.path(name);
-        if !path.exists() {
-            let key = SigningKey::from_bytes(&rand::random());
-            let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Failure::bad("no key").because(&error))?;
-            write_secret(&path, pem.as_bytes())?;
-        }
-    }
-    let log = layout.path("keys/log.key");
-    if !log.exists() {
-        let signer = ledger::note::Signer::from_seed(LOG_ORIGIN, &rand::random())
-            .map_err(|error| Failure::bad("no log key").because(&error))?;
-        write_secret(&log, format!("{}\n", signer.to_secret_text()).as_bytes())?;
-    }
+    let mark = layout.path(DEVELOPMENT);
+    fs::write(&mark, "The keys here are for development: in production every service refuses them.\n")
+        .map_err(|error| cannot("write", &mark, &error))?;
+    ensure_pem(layout, "keys/issuer.pem")?;
+    ensure_pem(layout, "keys/receipt.pem")?;
+    ensure_log(layout, LOG_ORIGIN)?;
     let jwks = layout.path("keys/issuer.jwks.json");
     let key = issuer(layout)?;
     let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
@@ -56,15 +51,78 @@ pub fn ensure(layout: &Layout) -> Result<(), Failure> {
     fs::write(&jwks, format!("{set}\n")).map_err(|error| cannot("write", &jwks, &error))
 }
 
+/// Makes the production keys that are not there yet. Tokens are signed elsewhere.
+///
+/// # Errors
+/// Development keys are there, the origin is none or not the one of the key that is there, or a key could not be written.
+pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
+    no_development(layout)?;
+    ensure_pem(layout, "keys/receipt.pem")?;
+    ensure_log(layout, origin)?;
+    match log_signer(layout)?.verifier().name() == origin {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("{} is the key of another log", layout.path("keys/log.key").display()))),
+    }
+}
+
+/// Fails unless production keys are there, and says how to make them.
+///
+/// # Errors
+/// They are not there, or are development keys.
+pub fn require_production(layout: &Layout) -> Result<(), Failure> {
+    no_development(layout)?;
+    match ["keys/receipt.pem", "keys/log.key"].into_iter().find(|key| !layout.path(key).exists()) {
+        None => Ok(()),
+        Some(missing) => Err(Failure::usage(format!(
+            "DSOM_PRODUCTION is true and {} is not there: no development keys are made. Make your own with `dsom keys --production --data DIR --origin NAME`; with docker compose, name DIR/keys in DSOM_KEYS",
+            layout.path(missing).display()
+        ))),
+    }
+}
+
+fn no_development(layout: &Layout) -> Result<(), Failure> {
+    let mark = layout.path(DEVELOPMENT);
+    match mark.exists() {
+        false => Ok(()),
+        true => Err(Failure::usage(format!(
+            "{} says that the keys beside it are for development; make your own in another folder with `dsom keys --production --data DIR --origin NAME`; with docker compose, name DIR/keys in DSOM_KEYS",
+            mark.display()
+        ))),
+    }
+}
+
+fn ensure_pem(layout: &Layout, name: &str) -> Result<(), Failure> {
+    let path = layout.path(name);
+    if path.exists() {
+        return Ok(());
+    }
+    let key = SigningKey::from_bytes(&rand::random());
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Failure::bad("no key").because(&error))?;
+    write_secret(&path, pem.as_bytes())
+}
+
+fn ensure_log(layout: &Layout, origin: &str) -> Result<(), Failure> {
+    let path = layout.path("keys/log.key");
+    if path.exists() {
+        return Ok(());
+    }
+    let signer = ledger::note::Signer::from_seed(origin, &rand::random())
+        .map_err(|error| Failure::usage(format!("{origin:?} can't be the name of a log")).because(&error))?;
+    write_secret(&path, format!("{}\n", signer.to_secret_text()).as_bytes())
+}
+
 /// The public key of the log, as tools read it.
 ///
 /// # Errors
 /// The key is not there or can't be read.
 pub fn log_vkey(layout: &Layout) -> Result<String, Failure> {
+    Ok(log_signer(layout)?.verifier().to_string())
+}
+
+fn log_signer(layout: &Layout) -> Result<ledger::note::Signer, Failure> {
     let path = layout.path("keys/log.key");
     let text = fs::read_to_string(&path).map_err(|error| cannot("read", &path, &error))?;
-    let signer = ledger::note::Signer::parse(text.trim()).map_err(|error| cannot("read", &path, &error))?;
-    Ok(signer.verifier().to_string())
+    ledger::note::Signer::parse(text.trim()).map_err(|error| cannot("read", &path, &error))
 }
 
 /// A bearer token of the development issuer.
