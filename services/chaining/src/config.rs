@@ -1,6 +1,7 @@
 //! What a chaining process is told at its start.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -15,6 +16,9 @@ pub struct Config {
     pub nats_url: String,
     /// Base address of the monitoring port of every server of `nats_url`, separated by commas.
     pub nats_monitor_url: String,
+    /// Copies of each message: 3 on a cluster of NATS servers.
+    #[serde(default = "Config::one_copy")]
+    pub nats_replicas: NonZeroU8,
     /// The engine, and where its server is if it has one.
     #[serde(default)]
     pub store: store::cql::Settings,
@@ -44,12 +48,17 @@ impl Config {
         bus::BusConfig {
             url: self.nats_url.clone(),
             monitor_url: self.nats_monitor_url.clone(),
+            replicas: self.nats_replicas,
             name: "chaining".to_owned(),
         }
     }
 
     fn one() -> u16 {
         1
+    }
+
+    fn one_copy() -> NonZeroU8 {
+        NonZeroU8::MIN
     }
 
     /// Whose access tokens are taken.

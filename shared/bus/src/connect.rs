@@ -1,5 +1,6 @@
 //! The connection: made once, kept for ever, refused where the server does not sync every write.
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct BusConfig {
     /// Base address of the monitoring port, `http://host:port`, of every server of `url`, separated by commas. It is where
     /// the server says whether it syncs.
     pub monitor_url: String,
+    /// Servers that keep a copy of each message: 1 where there is one server, 3 in a cluster of three or more.
+    pub replicas: NonZeroU8,
     /// Name of the service: shown by the server, and the `ce-source` of its events.
     pub name: String,
 }
@@ -100,6 +103,7 @@ pub(crate) struct Inner {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) publishes: Semaphore,
     pub(crate) source: String,
+    pub(crate) replicas: NonZeroU8,
     pub(crate) link: watch::Receiver<Link>,
     watcher: tokio::task::JoinHandle<()>,
 }
@@ -137,8 +141,9 @@ impl Bus {
                 }
                 std::future::ready(())
             });
+        let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
         let client = options
-            .connect(&config.url)
+            .connect(&servers[..])
             .await
             .map_err(|source| ConnectError::Unreachable { url: config.url.clone(), source })?;
         monitor::syncs_always(&config.monitor_url)
@@ -152,7 +157,8 @@ impl Bus {
             .backpressure_on_inflight(true)
             .build(client.clone());
         let publishes = Semaphore::new(PUBLISHES_IN_FLIGHT_MAX);
-        Ok(Self { inner: Arc::new(Inner { client, jetstream, publishes, source: config.name, link, watcher }) })
+        let (source, replicas) = (config.name, config.replicas);
+        Ok(Self { inner: Arc::new(Inner { client, jetstream, publishes, source, replicas, link, watcher }) })
     }
 
     /// The state of the connection, to watch.

@@ -59,12 +59,23 @@ struct JszConfig {
     sync_interval: u64,
 }
 
-/// Fails unless each of the servers, separated by commas, syncs every write.
+/// Fails unless the servers, separated by commas, sync every write: more than half must say so, and none may say otherwise. One
+/// that is away does not keep the others from working: what most of them acknowledge is on one at least that was asked.
 pub(crate) async fn syncs_always(monitor_urls: &str) -> Result<(), MonitorError> {
-    for url in monitor_urls.split(',') {
-        judge(&get(url.trim()).await?)?;
+    let asked = monitor_urls.split(',').map(|url| async move { judge(&get(url.trim()).await?) });
+    let answers = futures::future::join_all(asked).await;
+    let (total, mut good, mut away) = (answers.len(), 0, None);
+    for answer in answers {
+        match answer {
+            Ok(()) => good += 1,
+            Err(error) if error.is_passing() => away = Some(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    match away {
+        Some(error) if good * 2 <= total => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn judge(body: &[u8]) -> Result<(), MonitorError> {
@@ -117,6 +128,40 @@ mod tests {
         assert!(!lazy.is_passing());
         assert!(matches!(judge(br#"{"disabled":true,"config":{}}"#), Err(MonitorError::NoJetStream)));
         assert!(matches!(judge(b"<html>"), Err(MonitorError::Answer(_))));
+    }
+
+    /// A monitoring port that gives one answer.
+    async fn server(body: &'static str) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = [0; 1024];
+                let _read = stream.read(&mut asked).await.expect("a question");
+                let answer = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.expect("an answer");
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn most_must_sync_and_none_may_not() {
+        let good = server(r#"{"config":{"sync_always":true}}"#).await;
+        let lazy = server(r#"{"config":{"sync_interval":120000000000}}"#).await;
+        // Nobody listens on port 1.
+        let away = "http://127.0.0.1:1";
+        for urls in [vec![&*good], vec![&*good, &*good, away], vec![away, &*good, &*good]] {
+            assert!(syncs_always(&urls.join(",")).await.is_ok(), "{urls:?}");
+        }
+        for urls in [vec![away], vec![&*good, away], vec![&*good, away, away]] {
+            let refused = syncs_always(&urls.join(",")).await;
+            assert!(matches!(refused, Err(MonitorError::Unreachable(_))), "{urls:?}");
+        }
+        for urls in [vec![&*lazy], vec![&*good, &*good, &*lazy], vec![away, &*lazy, &*good]] {
+            let refused = syncs_always(&urls.join(",")).await;
+            assert!(matches!(refused, Err(MonitorError::NotSyncing(_))), "{urls:?}");
+        }
     }
 
     #[tokio::test]

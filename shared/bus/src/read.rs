@@ -1,8 +1,13 @@
 //! Reading single messages and the state of a stream.
+//!
+//! A direct get is answered by any server that holds the stream, and one that follows may be behind what was acknowledged. Where
+//! there are several, single messages are therefore asked of the leader.
 
 use async_nats::jetstream;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind, Info, InfoError, Stream};
+use async_nats::jetstream::stream::{
+    DirectGetError, DirectGetErrorKind, Info, InfoError, RawMessageError, RawMessageErrorKind, Stream,
+};
 use bytes::Bytes;
 use futures::TryStreamExt;
 
@@ -55,6 +60,10 @@ impl Bus {
     /// [`ReadError`]
     pub async fn last_of(&self, stream: &str, subject: &str) -> Result<Option<StoredMessage>, ReadError> {
         let handle = self.handle(stream).await?;
+        if self.is_replicated() {
+            let asked = handle.get_last_raw_message_by_subject(subject);
+            return led(stream, self.while_up(asked).await.map_err(cut)?);
+        }
         found(stream, self.while_up(handle.direct_get_last_for_subject(subject)).await.map_err(cut)?)
     }
 
@@ -69,6 +78,10 @@ impl Bus {
         from_seq: u64,
     ) -> Result<Option<StoredMessage>, ReadError> {
         let handle = self.handle(stream).await?;
+        if self.is_replicated() {
+            let asked = handle.get_first_raw_message_by_subject(subject, from_seq.max(1));
+            return led(stream, self.while_up(asked).await.map_err(cut)?);
+        }
         let asked = handle.direct_get_next_for_subject(subject, Some(from_seq.max(1)));
         found(stream, self.while_up(asked).await.map_err(cut)?)
     }
@@ -123,6 +136,10 @@ impl Bus {
         info.map_err(|error| away_or_lost(stream, error))
     }
 
+    fn is_replicated(&self) -> bool {
+        self.inner.replicas.get() > 1
+    }
+
     /// A handle to a stream; asks the server nothing.
     pub(crate) async fn handle(&self, stream: &str) -> Result<Stream<()>, ReadError> {
         let handle = self.inner.jetstream.get_stream_no_info(stream).await;
@@ -136,12 +153,7 @@ fn cut(cut: Cut) -> ReadError {
 
 fn found(stream: &str, answer: Result<StreamMessage, DirectGetError>) -> Result<Option<StoredMessage>, ReadError> {
     match answer {
-        Ok(message) => Ok(Some(StoredMessage {
-            subject: message.subject.to_string(),
-            seq: message.sequence,
-            payload: message.payload,
-            headers: Headers(message.headers),
-        })),
+        Ok(message) => Ok(Some(stored(message))),
         Err(error) => match error.kind() {
             DirectGetErrorKind::NotFound => Ok(None),
             // Nobody answers for a stream that does not exist; nor while the server is away.
@@ -150,6 +162,31 @@ fn found(stream: &str, answer: Result<StreamMessage, DirectGetError>) -> Result<
             }
             _ => Err(ReadError::Away(Box::new(error))),
         },
+    }
+}
+
+/// As [`found`], for an answer of the stream's leader.
+fn led(stream: &str, answer: Result<StreamMessage, RawMessageError>) -> Result<Option<StoredMessage>, ReadError> {
+    match answer {
+        Ok(message) => Ok(Some(stored(message))),
+        Err(error) => match error.kind() {
+            RawMessageErrorKind::NoMessageFound => Ok(None),
+            RawMessageErrorKind::JetStream(refusal)
+                if refusal.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND =>
+            {
+                Err(ReadError::NoStream(stream.to_owned()))
+            }
+            _ => Err(ReadError::Away(Box::new(error))),
+        },
+    }
+}
+
+fn stored(message: StreamMessage) -> StoredMessage {
+    StoredMessage {
+        subject: message.subject.to_string(),
+        seq: message.sequence,
+        payload: message.payload,
+        headers: Headers(message.headers),
     }
 }
 

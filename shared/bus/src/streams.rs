@@ -4,6 +4,7 @@
 //! room, a full stream refuses. Messages cannot be deleted one by one (`deny_delete`); purging must stay allowed, for
 //! trimming is purging.
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -73,7 +74,7 @@ pub enum DeclareError {
     Away(#[source] async_nats::Error),
 }
 
-fn declared(bytes: StreamBytes) -> [Config; 3] {
+fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 3] {
     let stream = |name: &str, subject: &str, bytes: u64, description: &str| Config {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
@@ -86,7 +87,7 @@ fn declared(bytes: StreamBytes) -> [Config; 3] {
         max_messages_per_subject: -1,
         max_consumers: -1,
         max_message_size: -1,
-        num_replicas: 1,
+        num_replicas: usize::from(replicas.get()),
         duplicate_window: DUPLICATE_WINDOW,
         deny_delete: true,
         allow_direct: true,
@@ -102,14 +103,15 @@ fn declared(bytes: StreamBytes) -> [Config; 3] {
 }
 
 impl Bus {
-    /// Makes sure that the three streams are there, as declared here. A stream of another size is given the declared one; any
-    /// other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
+    /// Makes sure that the three streams are there, as declared here. A stream of another size, or with another number of
+    /// copies, is given the declared one; any other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
     /// messages pass [`LostStreams::Refuse`].
     ///
     /// # Errors
     /// [`DeclareError`]
     pub async fn declare(&self, bytes: StreamBytes, lost: LostStreams) -> Result<(), DeclareError> {
-        for (name, config) in [subjects::TX, subjects::LEDGER, subjects::ALERTS].into_iter().zip(declared(bytes)) {
+        let declared = declared(bytes, self.inner.replicas);
+        for (name, config) in [subjects::TX, subjects::LEDGER, subjects::ALERTS].into_iter().zip(declared) {
             match self.info_of(name).await {
                 Ok(info) => self.adopt(name, &config, info.config).await?,
                 // Only TX holds what cannot be had again: the others are told anew from the stores.
@@ -130,14 +132,22 @@ impl Bus {
         if let Some(difference) = difference(wanted, &found) {
             return Err(DeclareError::Differs { stream: name, difference });
         }
-        if found.max_bytes == wanted.max_bytes {
+        if !take_over(wanted, &mut found) {
             return Ok(());
         }
-        tracing::info!(stream = name, from = found.max_bytes, to = wanted.max_bytes, "resizing stream {name}");
-        found.max_bytes = wanted.max_bytes;
+        let (bytes, replicas) = (found.max_bytes, found.num_replicas);
+        tracing::info!(stream = name, bytes, replicas, "giving stream {name} another size or number of copies");
         self.inner.jetstream.update_stream(&found).await.map_err(|error| named(name, error))?;
         Ok(())
     }
+}
+
+/// Takes over what may be changed under a running stream; whether anything was to change.
+fn take_over(wanted: &Config, found: &mut Config) -> bool {
+    let same = found.max_bytes == wanted.max_bytes && found.num_replicas == wanted.num_replicas;
+    found.max_bytes = wanted.max_bytes;
+    found.num_replicas = wanted.num_replicas;
+    !same
 }
 
 /// The first thing in which a stream breaks a promise of ours.
@@ -184,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_breaks_a_promise_is_a_difference() {
-        let [tx, ..] = declared(StreamBytes::default());
+        let [tx, ..] = declared(StreamBytes::default(), NonZeroU8::MIN);
         assert_eq!(difference(&tx, &tx), None);
         let other = Config { discard: DiscardPolicy::Old, ..tx.clone() };
         assert_eq!(difference(&tx, &other), Some("discard is Old".to_owned()));
@@ -192,5 +202,18 @@ mod tests {
         assert_eq!(difference(&tx, &other), Some("max_age is 60s".to_owned()));
         let other = Config { max_messages_per_subject: 1, ..tx.clone() };
         assert!(difference(&tx, &other).is_some());
+    }
+
+    #[test]
+    fn size_and_number_of_copies_are_taken_over() {
+        let three = NonZeroU8::new(3).expect("not zero");
+        let [wanted, ..] = declared(StreamBytes::default(), three);
+        let [one, ..] = declared(StreamBytes::default(), NonZeroU8::MIN);
+        assert_eq!(difference(&wanted, &one), None);
+        for mut found in [one, Config { max_bytes: 1, ..wanted.clone() }] {
+            assert!(take_over(&wanted, &mut found));
+            assert_eq!((found.num_replicas, found.max_bytes), (3, 8 << 30));
+            assert!(!take_over(&wanted, &mut found));
+        }
     }
 }

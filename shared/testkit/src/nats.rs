@@ -20,11 +20,13 @@ pub struct NatsConfig {
     pub sync_interval: String,
     /// Bytes JetStream may use.
     pub max_file_store_bytes: u64,
+    /// Further lines of its configuration.
+    pub more: String,
 }
 
 impl Default for NatsConfig {
     fn default() -> Self {
-        Self { sync_interval: "always".to_owned(), max_file_store_bytes: 64 << 30 }
+        Self { sync_interval: "always".to_owned(), max_file_store_bytes: 64 << 30, more: String::new() }
     }
 }
 
@@ -56,7 +58,7 @@ impl NatsServer {
         let text = format!(
             "server_name: \"test-{port}\"\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
              max_payload: {payload}\nmax_pending: {pending}\n\
-             jetstream {{ store_dir: \"{store}\", sync_interval: {sync}, max_memory_store: 256MB, max_file_store: {bytes} }}\n",
+             jetstream {{ store_dir: \"{store}\", sync_interval: {sync}, max_memory_store: 256MB, max_file_store: {bytes} }}\n{more}\n",
             port = self.port,
             monitor = self.monitor_port,
             payload = (FRAME_BYTES_MAX + (64 << 10)).next_multiple_of(1 << 20),
@@ -64,6 +66,7 @@ impl NatsServer {
             store = self.dir.path().join("store").display(),
             sync = config.sync_interval,
             bytes = config.max_file_store_bytes,
+            more = config.more,
         );
         std::fs::write(self.dir.path().join("nats.conf"), text).unwrap();
     }

@@ -1,5 +1,6 @@
 //! A test's own nats-server, store directory, key, and a sender of frames that does what ingest does.
 
+use std::num::NonZeroU8;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,8 @@ pub fn key() -> Arc<LogKey> {
 }
 
 pub async fn connect(nats: &NatsServer) -> Bus {
-    let config = BusConfig { url: nats.url(), monitor_url: nats.monitor_url(), name: "test".into() };
+    let config =
+        BusConfig { url: nats.url(), monitor_url: nats.monitor_url(), replicas: NonZeroU8::MIN, name: "test".into() };
     let bus = Bus::connect(config).await.unwrap();
     bus.declare(StreamBytes::default(), LostStreams::Create).await.unwrap();
     bus

@@ -1,5 +1,6 @@
 //! A nats-server, an issuer of tokens, ingest processes, and an operator who sends.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,6 +64,7 @@ impl World {
             listen: "127.0.0.1:0".parse().expect("an address"),
             nats_url: self.nats.url(),
             nats_monitor_url: self.nats.monitor_url(),
+            nats_replicas: NonZeroU8::MIN,
             store: Default::default(),
             data_dir: Some(self.data_dir(name)),
             jwks: self.dir.path().join("jwks.json").display().to_string(),
@@ -96,7 +98,12 @@ impl World {
     }
 
     pub async fn bus(&self) -> Bus {
-        let config = BusConfig { url: self.nats.url(), monitor_url: self.nats.monitor_url(), name: "test".into() };
+        let config = BusConfig {
+            url: self.nats.url(),
+            monitor_url: self.nats.monitor_url(),
+            replicas: NonZeroU8::MIN,
+            name: "test".into(),
+        };
         Bus::connect(config).await.expect("connects")
     }
 

@@ -1,5 +1,6 @@
 //! What the bus does when the server dies, freezes, is full, is another one or has lost its streams.
 
+use std::num::NonZeroU8;
 use std::time::{Duration, Instant};
 
 use bus::{
@@ -29,7 +30,12 @@ async fn until_down(bus: &Bus) {
 async fn a_server_that_does_not_sync_is_refused() {
     let lazy = NatsConfig { sync_interval: "\"2m\"".into(), ..NatsConfig::default() };
     let server = NatsServer::start_with(&lazy);
-    let config = BusConfig { url: server.url(), monitor_url: server.monitor_url(), name: "test".into() };
+    let config = BusConfig {
+        url: server.url(),
+        monitor_url: server.monitor_url(),
+        replicas: NonZeroU8::MIN,
+        name: "test".into(),
+    };
     let Err(refused) = Bus::connect(config.clone()).await else { panic!("connected to a server that does not sync") };
     assert!(!refused.is_passing());
     let ConnectError::Monitor { source, .. } = &refused else { panic!("{refused}") };

@@ -7,9 +7,11 @@
 )]
 
 mod ask;
+mod cluster;
 mod faults;
 mod publish;
 
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 use bus::{Bus, BusConfig, LostStreams, StreamBytes};
@@ -19,7 +21,12 @@ use testkit::NatsServer;
 const LIMIT: Duration = Duration::from_secs(20);
 
 async fn connect(server: &NatsServer) -> Bus {
-    let config = BusConfig { url: server.url(), monitor_url: server.monitor_url(), name: "test".into() };
+    let config = BusConfig {
+        url: server.url(),
+        monitor_url: server.monitor_url(),
+        replicas: NonZeroU8::MIN,
+        name: "test".into(),
+    };
     Bus::connect(config).await.expect("connects")
 }
 
