@@ -5,6 +5,7 @@ mod fsck;
 mod health;
 mod keys;
 mod migrate;
+mod migrate_store;
 mod send;
 mod simulate;
 mod token;
@@ -42,6 +43,7 @@ enum Command {
     Fsck(fsck::Fsck),
     Health(health::Health),
     Migrate(migrate::Migrate),
+    MigrateStore(migrate_store::MigrateStore),
     Bench(bench::Bench),
 }
 
@@ -68,6 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Fsck(fsck) => wait(fsck.run()),
         Command::Health(health) => wait(health.run()),
         Command::Migrate(migrate) => migrate.run(),
+        Command::MigrateStore(migrate) => migrate.run(),
         Command::Bench(bench) => wait(bench.run()),
     }
 }

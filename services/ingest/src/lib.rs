@@ -9,6 +9,7 @@ pub mod events;
 pub mod http;
 pub mod metrics;
 pub mod storage;
+pub mod transfer;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};

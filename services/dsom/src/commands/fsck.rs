@@ -99,7 +99,7 @@ fn verdict(report: &Value) -> Result<(), Failure> {
 }
 
 /// `name value` of every field, in the report's order but for the kind, which leads, and the text, which ends it.
-fn words(fields: &Map<String, Value>) -> String {
+pub(super) fn words(fields: &Map<String, Value>) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut out = fields.get("what").map(text).unwrap_or_default();
     for (name, value) in fields.iter().filter(|(name, _)| !matches!(name.as_str(), "what" | "detail")) {

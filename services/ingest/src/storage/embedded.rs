@@ -4,7 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use contracts::frame::BatchMeta;
-use contracts::{Hash, Seq, UnixMillis};
+use contracts::{Hash, OperatorId, Seq, StreamNo, UnixMillis};
 use store::{Engine, Guard, Keyspace, Limits};
 
 use super::{AcceptedFrame, KnownBatch, Store, StoreError};
@@ -29,6 +29,27 @@ impl EmbeddedStore {
         let engine = Engine::open(dir, Limits::default()).map_err(StoreError)?;
         let batches = engine.small_values("batches").map_err(StoreError)?;
         Ok(Self { engine, batches })
+    }
+
+    /// The frames after the one that begins at this seq, in order of their keys, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn frames_after(
+        &self,
+        after: Option<(StreamKey, Seq)>,
+        limit: usize,
+    ) -> Result<Vec<AcceptedFrame>, StoreError> {
+        let batches = self.batches.clone();
+        let read = move || {
+            let from = after.map_or([0; 25], |(key, seq)| row_key(key, seq.get() + 1));
+            let rows = batches.range(from..).take(limit).map(|row| {
+                let (key, value) = row.into_inner()?;
+                read_frame(&key, &value).ok_or(store::StoreError::Damaged("a row of accepted batches"))
+            });
+            rows.collect()
+        };
+        self.engine.read(read).await.map_err(StoreError)
     }
 
     /// The batches of the row with the largest first seq up to `seq`.
@@ -100,6 +121,18 @@ fn row_value(frame: &AcceptedFrame) -> Vec<u8> {
         out.extend_from_slice(&batch.root.0);
     }
     out
+}
+
+/// The frame of a row; `None` when the bytes are not what [`row_key`] and [`row_value`] make.
+fn read_frame(key: &[u8], value: &[u8]) -> Option<AcceptedFrame> {
+    let (operator, rest) = key.split_first_chunk::<16>()?;
+    let operator = OperatorId::new(uuid::Uuid::from_bytes(*operator))?;
+    let known = read_row(key, value)?;
+    Some(AcceptedFrame {
+        key: StreamKey { operator, stream: StreamNo(*rest.first()?) },
+        tx_seq: known.first()?.tx_seq,
+        batches: known.into_iter().map(|batch| batch.meta).collect(),
+    })
 }
 
 /// `None` when the bytes are not what [`row_key`] and [`row_value`] make.

@@ -1,0 +1,73 @@
+//! `dsom migrate-store`: moves what a mesh kept in its folder to a CQL server.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use indicatif::ProgressBar;
+use serde_json::Value;
+
+use super::Data;
+use super::fsck::words;
+use super::migrate::{SERVICES, Server};
+use crate::Failure;
+use crate::mesh::{Layout, MeshFile, keys};
+
+/// Copies what a stopped mesh keeps in its folder to a CQL server, and checks the copy
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  dsom migrate-store --data .dsom --nodes 127.0.0.1:9042 --replication-factor 1\n  dsom up --data .dsom --store scylla --nodes 127.0.0.1:9042\n\nStop the mesh before. The folder stays as it is; once the mesh runs on the server, its stores there are out of date.\nStopped half-way, run it again: what is there is left."
+)]
+pub struct MigrateStore {
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    server: Server,
+}
+
+impl MigrateStore {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let layout = Layout::existing(&self.data.dir)?;
+        if MeshFile::read(&self.data.dir).is_ok() {
+            return Err(Failure::usage(format!("a mesh runs in {}: stop it first", layout.root().display())));
+        }
+        for service in SERVICES {
+            self.copy(&layout, service)?;
+        }
+        println!("The copy is whole. Start the mesh on it: dsom up --data {} --store scylla", self.data.dir.display());
+        Ok(())
+    }
+
+    fn copy(&self, layout: &Layout, service: &str) -> Result<(), Failure> {
+        let cannot = |error: std::io::Error| Failure::unreachable("could not run it").because(&error);
+        let mut command = self.server.command(service)?;
+        command.arg("transfer");
+        if service == "chaining" {
+            command.arg(keys::log_vkey(layout)?);
+        }
+        let prefix = format!("DSOM_{}_", service.to_uppercase());
+        command.env(format!("{prefix}DATA_DIR"), layout.path(service));
+        command.env(format!("{prefix}SCYLLA_MIGRATE"), "true");
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
+        let bar = ProgressBar::new_spinner();
+        let mut done = None;
+        for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()) {
+            let Ok(Value::Object(said)) = serde_json::from_str(&line.map_err(cannot)?) else { continue };
+            for (what, counts) in &said {
+                let counts = counts.as_object().map(words).unwrap_or_default();
+                match what.as_str() {
+                    "done" => done = Some(counts),
+                    what => bar.set_message(format!("{service} {what}: {counts}")),
+                }
+            }
+            bar.tick();
+        }
+        bar.finish_and_clear();
+        match (child.wait().map_err(cannot)?.success(), done) {
+            (true, Some(counts)) => {
+                println!("{service}: {counts}");
+                Ok(())
+            }
+            _ => Err(Failure::bad(format!("the store of {service} is not copied whole; run it again"))),
+        }
+    }
+}
