@@ -26,7 +26,7 @@ RUN find . -name Cargo.toml -not -path ./Cargo.toml | while read -r manifest; do
 COPY . .
 # Cargo goes by time stamps, and the empty crates are younger than the real ones.
 RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + && \
-    cargo build --locked --profile dist --bins && \
+    cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining && \
     ./services/dsom/tools/rootfs.sh /rootfs target/dist/dsom target/dist/dsom-ingest target/dist/dsom-chaining
 
 FROM scratch

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::go::Program;
-use crate::world::{World, turn, until};
+use crate::world::{World, turn};
 
 /// How long the mesh may take until everything it counts has been counted once.
 const EXPORTED: Duration = Duration::from_secs(20);
@@ -31,7 +31,8 @@ fn expressions() -> BTreeMap<String, String> {
             let title = panel["title"].as_str().expect("a title");
             for target in panel["targets"].as_array().unwrap_or_else(|| panic!("{name}: {title} shows nothing")) {
                 let expr = target["expr"].as_str().unwrap_or_else(|| panic!("{name}: {title} asks nothing"));
-                found.insert(format!("{name}: {title} {}", target["refId"]), expr.to_owned());
+                let before = found.insert(format!("{name}: {title} {}", target["refId"]), expr.to_owned());
+                assert!(before.is_none(), "{name}: two panels are called {title}");
             }
         }
         files += 1;
@@ -49,7 +50,7 @@ fn expressions() -> BTreeMap<String, String> {
             while expr.is_empty() || lines.peek().is_some_and(|next| next.trim_start().starts_with("/ ")) {
                 expr = format!("{expr} {}", lines.next().expect("more lines").trim());
             }
-            found.insert(format!("alerts.yml: {alert}"), expr);
+            assert!(found.insert(format!("alerts.yml: {alert}"), expr).is_none(), "two alerts are called {alert}");
         }
     }
     assert!(files + 1 >= FILES_MIN, "{files} dashboards");
@@ -100,11 +101,12 @@ async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
     let file = files.first().expect("a file");
     world.dsom_ok(&["send", "--batch", "1000"], std::slice::from_ref(&file.path));
     let mesh = world.mesh();
-    until("every metric of a dashboard or an alert", EXPORTED, || async {
+    let began = Instant::now();
+    loop {
         let mut exported = BTreeSet::new();
         for url in [&mesh.ingest, &mesh.chaining] {
-            let page = world.get(&format!("{url}/metrics"), None).await?;
-            exported.extend(names(&String::from_utf8(page).ok()?));
+            let page = world.get(&format!("{url}/metrics"), None).await.expect("a /metrics page");
+            exported.extend(names(&String::from_utf8(page).expect("text")));
         }
         let missing: Vec<String> = expressions
             .iter()
@@ -112,13 +114,26 @@ async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
             .filter(|(_, name)| !exported.contains(name))
             .map(|(at, name)| format!("{at}: {name}"))
             .collect();
-        if !missing.is_empty() {
-            println!("not exported (yet):\n{}", missing.join("\n"));
+        if missing.is_empty() {
+            break;
         }
-        missing.is_empty().then_some(())
-    })
-    .await;
+        assert!(began.elapsed() < EXPORTED, "the mesh does not export what these name:\n{}", missing.join("\n"));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
     world.stop();
+}
+
+#[test]
+fn every_alert_is_explained() {
+    let rules = std::fs::read_to_string(folder().join("alerts.yml")).expect("alert rules");
+    let operations = folder().join("../../../docs/OPERATIONS.md");
+    let operations = std::fs::read_to_string(operations).expect("docs/OPERATIONS.md");
+    let explained: BTreeSet<&str> = operations.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(explained.contains(alert), "docs/OPERATIONS.md does not explain {alert}");
+        let runbook = format!("runbook: docs/OPERATIONS.md#{}\n", alert.to_lowercase());
+        assert!(rules.contains(&runbook), "{alert} does not point to where it is explained");
+    }
 }
 
 #[test]
