@@ -12,6 +12,7 @@ mod check;
 mod containers;
 mod go;
 mod load;
+mod manifests;
 mod mesh;
 mod nemesis;
 mod others;

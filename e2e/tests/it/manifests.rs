@@ -1,0 +1,158 @@
+//! What `k8s/` says, built with kustomize, held against the schemas of Kubernetes and against our own rules.
+
+mod arrows;
+mod pods;
+mod rules;
+mod tools;
+
+use serde_json::{Value, json};
+
+use arrows::{COMMON, DEV, PROD};
+use tools::Tools;
+
+/// Manifests with one value changed.
+fn broken(documents: &[Value], kind: &str, name: &str, pointer: &str, value: &Value) -> Vec<Value> {
+    let mut documents = documents.to_vec();
+    let meant = |document: &&mut Value| document["kind"] == kind && document["metadata"]["name"] == name;
+    let mut changed = 0;
+    for document in documents.iter_mut().filter(meant) {
+        let (place, last) = pointer.rsplit_once('/').expect("a pointer");
+        match document.pointer_mut(place).unwrap_or_else(|| panic!("{kind} {name} has no {pointer}")) {
+            Value::Object(object) if value.is_null() => drop(object.remove(last).expect("it is there")),
+            Value::Object(object) => drop(object.insert(last.to_owned(), value.clone())),
+            Value::Array(array) if last == "-" => array.push(value.clone()),
+            Value::Array(array) => array[last.parse::<usize>().expect("an index")] = value.clone(),
+            other => panic!("{other} has no {last}"),
+        }
+        changed += 1;
+    }
+    assert!(changed > 0, "no {kind} {name}");
+    documents
+}
+
+fn must_hold(overlay: &str, documents: &[Value], arrows: &[&str]) {
+    let mut findings = rules::findings(documents);
+    findings.extend(arrows::findings(documents, &[COMMON, arrows].concat()));
+    assert!(findings.is_empty(), "overlays/{overlay}, {} to mend:\n{}", findings.len(), findings.join("\n"));
+}
+
+#[test]
+fn the_overlays_are_valid_and_keep_our_rules() {
+    let Some(tools) = Tools::get() else { return };
+    for (overlay, arrows) in [("dev", DEV), ("prod", PROD)] {
+        let documents =
+            tools.documents(&tools.build(overlay)).unwrap_or_else(|why| panic!("overlays/{overlay}:\n{why}"));
+        must_hold(overlay, &documents, arrows);
+    }
+}
+
+#[test]
+fn what_no_schema_knows_is_refused() {
+    let Some(tools) = Tools::get() else { return };
+    let good = tools.build("prod");
+    for (from, to, said) in [
+        ("podManagementPolicy:", "podManagementPolicies:", "podManagementPolicies"),
+        ("containerPort: 7101", "containerPort: \"7101\"", "7101"),
+        ("agentVersion: 3.10.1", "agentVersion: latest", "latest"),
+        ("kind: ScyllaCluster", "kind: ScyllaKluster", "Couldn't find schema"),
+    ] {
+        assert!(good.contains(from), "{from} is not in the overlay any more");
+        let why = tools.documents(&good.replacen(from, to, 1)).expect_err(to);
+        assert!(why.contains(said), "{to}: {why}");
+    }
+}
+
+#[test]
+fn each_broken_rule_is_found() {
+    let Some(tools) = Tools::get() else { return };
+    let good = tools.documents(&tools.build("prod")).expect("valid");
+    let pod = "/spec/template/spec";
+    let container = "/spec/template/spec/containers/0";
+    let cases = [
+        ("Deployment", "ingest", format!("{container}/image"), json!("dsom:latest"), "not pinned"),
+        ("Deployment", "ingest", format!("{container}/image"), json!("dsom"), "not pinned"),
+        (
+            "Deployment",
+            "ingest",
+            format!("{container}/securityContext/readOnlyRootFilesystem"),
+            json!(false),
+            "root file",
+        ),
+        ("StatefulSet", "nats", format!("{container}/securityContext/allowPrivilegeEscalation"), Value::Null, "rights"),
+        ("Job", "migrate", format!("{container}/securityContext/capabilities"), json!({"drop": []}), "capabilities"),
+        ("StatefulSet", "chaining", format!("{pod}/securityContext/runAsNonRoot"), json!(false), "root"),
+        ("StatefulSet", "chaining", format!("{pod}/securityContext/runAsUser"), json!(0), "root"),
+        ("StatefulSet", "nats", format!("{pod}/securityContext/seccompProfile"), Value::Null, "seccomp"),
+        ("Job", "migrate", format!("{pod}/automountServiceAccountToken"), Value::Null, "token"),
+        ("Deployment", "ingest", format!("{pod}/terminationGracePeriodSeconds"), Value::Null, "grace"),
+        ("Deployment", "ingest", format!("{pod}/hostNetwork"), json!(true), "hostNetwork"),
+        ("StatefulSet", "nats", format!("{pod}/topologySpreadConstraints"), json!([]), "spread"),
+        ("Deployment", "ingest", format!("{container}/resources/limits"), Value::Null, "limits"),
+        ("StatefulSet", "nats", format!("{container}/resources/requests/cpu"), Value::Null, "requests"),
+        ("StatefulSet", "nats", format!("{container}/livenessProbe"), Value::Null, "livenessProbe"),
+        ("Deployment", "ingest", format!("{container}/readinessProbe/httpGet/path"), json!("/healthz"), "/readyz"),
+        (
+            "Deployment",
+            "ingest",
+            format!("{container}/env/-"),
+            json!({"name": "X_PASSWORD", "value": "hunter2"}),
+            "secret",
+        ),
+        ("ConfigMap", "scylla-config", "/data/key".into(), json!("PRIVATE+KEY+log+1+abc"), "secret"),
+        ("ConfigMap", "scylla-config", "/kind".into(), json!("Secret"), "Secret"),
+        ("ConfigMap", "scylla-config", "/data/scylla.yaml".into(), json!("authenticator: X"), "commitlog_sync"),
+        ("Deployment", "ingest", format!("{pod}/volumes/0/secret/secretName"), json!("unheard"), "README"),
+        ("Deployment", "ingest", format!("{pod}/volumes/1/configMap/name"), json!("unheard"), "no such ConfigMap"),
+        ("StatefulSet", "chaining", "/spec/replicas".into(), json!(4), "DSOM_CHAINING_REPLICAS"),
+        ("StatefulSet", "nats", "/spec/replicas".into(), json!(2), "NATS"),
+        ("PodDisruptionBudget", "nats", "/spec/selector/matchLabels".into(), json!({"app": "x"}), "disrupt"),
+        ("Namespace", "dsom", "/metadata/labels".into(), json!({}), "restricted"),
+        ("StatefulSet", "nats", "/spec/template/metadata/labels".into(), json!({"app": "x"}), "no NetworkPolicy"),
+        ("NetworkPolicy", "ingest", "/spec/ingress/0/from".into(), Value::Null, "lets everybody"),
+        ("NetworkPolicy", "ingest", "/spec/egress/-".into(), json!({}), "lets everybody"),
+        ("NetworkPolicy", "nats", "/spec/ingress/0/ports".into(), Value::Null, "every port"),
+        ("NetworkPolicy", "nats", "/spec/ingress/0/from/-".into(), json!({"namespaceSelector": {}}), "lets everybody"),
+        ("NetworkPolicy", "nats", "/spec/ingress/0/from/-".into(), json!({"podSelector": {}}), "lets everybody"),
+        (
+            "NetworkPolicy",
+            "nats",
+            "/spec/ingress/0/from/-".into(),
+            json!({"ipBlock": {"cidr": "10.0.0.0/8"}}),
+            "address",
+        ),
+        ("NetworkPolicy", "default-deny", "/spec/policyTypes".into(), json!(["Ingress"]), "default"),
+        ("NetworkPolicy", "default-deny", "/spec/podSelector".into(), json!({"matchLabels": {}}), "ScyllaCluster dsom"),
+        ("NetworkPolicy", "chaining", "/spec/egress/0/ports/0/port".into(), json!(4223), "chaining -> nats:4222"),
+        ("NetworkPolicy", "migrate", "/spec/egress/0/ports/0/port".into(), json!(22), "migrate -> scylla:22"),
+    ];
+    let mut passed = Vec::new();
+    for (kind, name, pointer, value, said) in cases {
+        let documents = broken(&good, kind, name, &pointer, &value);
+        let mut findings = rules::findings(&documents);
+        findings.extend(arrows::findings(&documents, &[COMMON, PROD].concat()));
+        if !findings.iter().any(|finding| finding.contains(said)) {
+            passed.push(format!("{kind} {name} {pointer} = {value}: wanted {said:?}, found {findings:?}"));
+        }
+    }
+    assert!(passed.is_empty(), "not found:\n{}", passed.join("\n"));
+}
+
+/// With the environment of the manifests each service comes as far as its key, which is not here: it knows every setting.
+#[test]
+fn the_services_take_the_settings() {
+    let Some(tools) = Tools::get() else { return };
+    for overlay in ["dev", "prod"] {
+        let documents = tools.documents(&tools.build(overlay)).expect("valid");
+        for (name, ordinal, missing) in [
+            ("ingest", "0", "/run/dsom/receipt-key/receipt.pem"),
+            ("chaining", "1", "/run/dsom/log-key/log.key"),
+            ("chaining", "3", "replica 3 of"),
+        ] {
+            let environment = pods::environment(&documents, name, ordinal);
+            let mut service = std::process::Command::new(testkit::binary(&format!("dsom-{name}")));
+            let ended = service.env_clear().envs(environment).output().expect("it runs");
+            let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+            assert!(!ended.status.success() && said.contains(missing), "overlays/{overlay}, {name}: {said}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Our rules for manifests: each finding is a line that says what to mend.
+
+use serde_json::Value;
+
+use super::pods::{Pods, environment, list, text};
+use super::tools::root;
+
+/// What is wrong with the manifests of an overlay, but for who may talk to whom.
+pub fn findings(documents: &[Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    for pods in Pods::of(documents) {
+        if !["Deployment", "StatefulSet", "Job"].contains(&pods.kind) {
+            found.push(format!("{}: our rules do not cover this kind", pods.what));
+        }
+        of_pod(&pods, &mut found);
+        for container in pods.containers() {
+            of_container(&pods, container, &mut found);
+        }
+        of_references(&pods, documents, &mut found);
+        of_disruption(&pods, documents, &mut found);
+        of_namespace(&pods, documents, &mut found);
+    }
+    of_secrets(documents, &mut found);
+    of_partitions(documents, &mut found);
+    of_durability(documents, &mut found);
+    found
+}
+
+fn of_pod(pods: &Pods<'_>, found: &mut Vec<String>) {
+    let (spec, security) = (pods.spec, &pods.spec["securityContext"]);
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            found.push(format!("{}: {what}", pods.what));
+        }
+    };
+    must(security["runAsNonRoot"] == true, "may run as root");
+    must(security["runAsUser"].as_u64().is_some_and(|user| user > 0), "runs as root, or as whom the image says");
+    must(security["seccompProfile"]["type"] == "RuntimeDefault", "has no seccomp profile");
+    must(spec["automountServiceAccountToken"] == false, "gets a token of the cluster");
+    must(spec["terminationGracePeriodSeconds"].as_u64().is_some(), "has no grace period");
+    must(pods.kind == "Job" || list(&spec["topologySpreadConstraints"]).count() > 0, "does not spread");
+    for host in ["hostNetwork", "hostPID", "hostIPC"] {
+        must(spec[host].is_null(), &format!("uses {host}"));
+    }
+    must(list(&spec["volumes"]).all(|volume| volume["hostPath"].is_null()), "mounts a folder of its host");
+}
+
+fn of_container(pods: &Pods<'_>, container: &Value, found: &mut Vec<String>) {
+    let (security, resources) = (&container["securityContext"], &container["resources"]);
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            found.push(format!("{}, {}: {what}", pods.what, text(&container["name"])));
+        }
+    };
+    must(is_pinned(text(&container["image"])), "its image is not pinned");
+    must(security["readOnlyRootFilesystem"] == true, "can write to its root file system");
+    must(security["allowPrivilegeEscalation"] == false, "can get more rights");
+    must(security["privileged"].is_null(), "is privileged");
+    let capabilities = &security["capabilities"];
+    must(capabilities["drop"] == serde_json::json!(["ALL"]) && capabilities["add"].is_null(), "keeps capabilities");
+    let asked = |amounts: &Value, what: &str| amounts[what].is_string();
+    must(asked(&resources["requests"], "cpu") && asked(&resources["requests"], "memory"), "requests no cpu or memory");
+    must(asked(&resources["limits"], "memory"), "limits no memory");
+    if pods.kind == "Job" {
+        return;
+    }
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        must(container[probe].is_object(), &format!("has no {probe}"));
+        if text(&container["image"]).split(':').next() == Some("dsom") {
+            let page = if probe == "livenessProbe" { "/healthz" } else { "/readyz" };
+            must(container[probe]["httpGet"]["path"] == page, &format!("its {probe} does not ask {page}"));
+        }
+    }
+}
+
+fn is_pinned(image: &str) -> bool {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    last.contains("@sha256:") || last.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && tag != "latest")
+}
+
+/// What pods refer to is there, or the README says how it gets there.
+fn of_references(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) {
+    let readme = std::fs::read_to_string(root().join("k8s/README.md")).expect("k8s/README.md");
+    let described = |name: &str| readme.contains(&format!("`{name}`"));
+    let sources: Vec<&Value> = pods
+        .containers()
+        .flat_map(|container| list(&container["envFrom"]).chain(list(&container["env"]).map(|one| &one["valueFrom"])))
+        .chain(list(&pods.spec["volumes"]))
+        .collect();
+    for source in sources {
+        let secrets = [&source["secretKeyRef"]["name"], &source["secretRef"]["name"], &source["secret"]["secretName"]];
+        for secret in secrets.into_iter().filter_map(Value::as_str).filter(|secret| !described(secret)) {
+            found.push(format!("{}: k8s/README.md says nothing of the secret {secret}", pods.what));
+        }
+        for map in [&source["configMapRef"]["name"], &source["configMap"]["name"]].into_iter().filter_map(Value::as_str)
+        {
+            let there = documents.iter().any(|document| {
+                document["kind"] == "ConfigMap"
+                    && document["metadata"]["name"] == map
+                    && document["metadata"]["namespace"] == pods.namespace
+            });
+            if !there && !described(map) {
+                found.push(format!("{}: there is no such ConfigMap: {map}", pods.what));
+            }
+        }
+    }
+}
+
+fn of_disruption(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) {
+    let name = &pods.labels["app.kubernetes.io/name"];
+    let has_budget = documents.iter().any(|document| {
+        document["kind"] == "PodDisruptionBudget"
+            && document["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] == *name
+    });
+    // One pod can't be both up and moved: its machine may be drained.
+    let single = pods.kind == "StatefulSet" && pods.replicas == Some(1);
+    if pods.kind != "Job" && !single && !has_budget {
+        found.push(format!("{}: nothing limits how many are disrupted at a time", pods.what));
+    }
+}
+
+fn of_namespace(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) {
+    let mut namespaces = documents.iter().filter(|document| document["kind"] == "Namespace");
+    let namespace = namespaces.find(|namespace| namespace["metadata"]["name"] == pods.namespace);
+    let level = namespace.map(|namespace| &namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]);
+    if level.is_none_or(|level| level != "restricted") {
+        found.push(format!("{}: its namespace is not restricted", pods.what));
+    }
+}
+
+/// No value of a secret is written here: secrets come as files, or by reference.
+fn of_secrets(documents: &[Value], found: &mut Vec<String>) {
+    let looks_secret = |name: &str, value: &str| {
+        let name = name.to_ascii_uppercase();
+        let named = ["PASSWORD", "SECRET", "CREDENTIAL", "_KEY", "TOKEN"].iter().any(|word| name.ends_with(word));
+        named && !value.is_empty() && !value.starts_with('/') || value.contains("PRIVATE")
+    };
+    for document in documents {
+        let (kind, name) = (text(&document["kind"]), text(&document["metadata"]["name"]));
+        if kind == "Secret" {
+            found.push(format!("Secret {name}: secrets do not lie in git"));
+        }
+        let data = document["data"].as_object().into_iter().flatten();
+        for (key, value) in data.filter(|(key, value)| looks_secret(key, text(value))) {
+            found.push(format!("{kind} {name}: {key} looks like a secret of {} characters", text(value).len()));
+        }
+    }
+    for pods in Pods::of(documents) {
+        for variable in pods.containers().flat_map(|container| list(&container["env"])) {
+            if looks_secret(text(&variable["name"]), text(&variable["value"])) {
+                found.push(format!("{}: {} looks like a secret", pods.what, text(&variable["name"])));
+            }
+        }
+    }
+}
+
+fn of_partitions(documents: &[Value], found: &mut Vec<String>) {
+    let all = Pods::of(documents);
+    let Some(chaining) = all.iter().find(|pods| pods.what == "StatefulSet chaining") else {
+        return found.push("there is no StatefulSet chaining".to_owned());
+    };
+    let told = environment(documents, "chaining", "by its index");
+    let replicas = told.get("DSOM_CHAINING_REPLICAS").and_then(|replicas| replicas.parse().ok());
+    if replicas != chaining.replicas {
+        found.push(format!("chaining has {:?} replicas, DSOM_CHAINING_REPLICAS says {replicas:?}", chaining.replicas));
+    }
+    if told.get("DSOM_CHAINING_ORDINAL").map(String::as_str) != Some("by its index") {
+        found.push("DSOM_CHAINING_ORDINAL is not the pod's index".to_owned());
+    }
+}
+
+/// What is acknowledged is on as many disks as it should be.
+fn of_durability(documents: &[Value], found: &mut Vec<String>) {
+    let all = Pods::of(documents);
+    let servers = all.iter().find(|pods| pods.what == "StatefulSet nats").and_then(|pods| pods.replicas);
+    for name in ["ingest", "chaining"] {
+        let told = environment(documents, name, "0");
+        let setting = |field: &str| told.get(&format!("DSOM_{}_NATS_{field}", name.to_uppercase())).map(String::as_str);
+        let copies = setting("REPLICAS").map_or(Ok(1), str::parse::<u64>);
+        let named = |field| setting(field).map(|urls| urls.split(',').count() as u64);
+        let right = copies.is_ok_and(|copies| Some(copies) == servers);
+        if !right || named("URL") != servers || named("MONITOR_URL") != servers {
+            found.push(format!("{name}: its NATS settings are not for the {servers:?} servers there are"));
+        }
+    }
+    for (key, file) in documents.iter().filter_map(|document| document["data"].as_object()).flatten() {
+        let wanted = match key.as_str() {
+            "nats.conf" => "  sync_interval: always",
+            "scylla.yaml" => "commitlog_sync: batch",
+            _ => continue,
+        };
+        if !text(file).lines().any(|line| line == wanted) {
+            found.push(format!("{key} does not say {:?}", wanted.trim()));
+        }
+    }
+}
