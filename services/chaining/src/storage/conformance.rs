@@ -20,6 +20,8 @@ pub(crate) async fn all(fresh: impl AsyncFn() -> Arc<dyn Store>) {
     records_are_found_among_uneven_blocks(fresh().await).await;
     operators_are_paged(fresh().await).await;
     entries_get_their_places_once(fresh().await).await;
+    entries_are_read_across_all_bounds(fresh().await).await;
+    of_two_orders_one_wins(fresh().await).await;
     tiles_only_grow(fresh().await).await;
     checkpoints_only_go_forward(fresh().await).await;
     cursors_move(fresh().await).await;
@@ -191,6 +193,81 @@ async fn entries_get_their_places_once(store: Arc<dyn Store>) {
     let twice = store.sequence(4, vec![entry(1, 2)]).await;
     assert!(twice.is_err(), "one header has one place: {twice:?}");
     assert_eq!(store.log_size().await.expect("reads"), 4);
+}
+
+async fn entries_are_read_across_all_bounds(store: Arc<dyn Store>) {
+    let (mut all, mut heights) = (Vec::new(), [0_u64; 2]);
+    for round in 0..20_u64 {
+        let mut chunk = Vec::new();
+        for n in 0..=round % 5 {
+            let n = (n + round) as usize % 2;
+            heights[n] += 1;
+            chunk.push(entry(n as u8 + 1, heights[n]));
+        }
+        let size = all.len() as u64;
+        assert_eq!(store.sequence(size, chunk.clone()).await.expect("writes"), Sequenced::Sequenced);
+        all.extend(chunk);
+        assert_eq!(store.log_size().await.expect("reads"), all.len() as u64);
+    }
+    for from in 0..=all.len() {
+        for limit in [1, 2, 7, 100] {
+            let found = store.entries(from as u64, limit).await.expect("reads");
+            assert_eq!(found, all[from..all.len().min(from + limit)], "{limit} from {from}");
+        }
+    }
+    for (index, entry) in all.iter().enumerate() {
+        let found = store.index_of(entry.operator, entry.height).await.expect("reads");
+        assert_eq!(found, Some(index as u64));
+    }
+    for n in 0..2 {
+        let logged = store.logged(operator(n as u8 + 1)).await.expect("reads");
+        assert_eq!(logged, Height(heights[n]));
+    }
+}
+
+async fn of_two_orders_one_wins(store: Arc<dyn Store>) {
+    for round in 0..10_u64 {
+        let size = store.log_size().await.expect("reads");
+        let orders = [vec![entry(1, round + 1), entry(2, round + 1)], vec![entry(2, round + 1), entry(1, round + 1)]];
+        let tries = orders.iter().map(|order| store.sequence(size, order.clone()));
+        let outcomes = futures::future::join_all(tries).await;
+        let won: Vec<usize> = (0..2).filter(|n| matches!(outcomes[*n], Ok(Sequenced::Sequenced))).collect();
+        assert_eq!(won.len(), 1, "{outcomes:?}");
+        assert_eq!(store.entries(size, 10).await.expect("reads"), orders[won[0]], "nothing of the other is mixed in");
+        for (index, entry) in (size..).zip(&orders[won[0]]) {
+            assert_eq!(store.index_of(entry.operator, entry.height).await.expect("reads"), Some(index));
+        }
+    }
+}
+
+/// What was written is there when the same store is opened again. `open` opens it; the one before is dropped by then.
+pub(crate) async fn reopened(open: impl AsyncFn() -> Arc<dyn Store>) {
+    let mut head = Head::start();
+    let (mut entries, checkpoint) =
+        (Vec::new(), StoredCheckpoint { size: 20, root: Hash([7; 32]), note: "a note".into() });
+    {
+        let store = open().await;
+        for n in 0..20 {
+            let next = block(operator(1), &head, &[(0, n * 10 + 1, n * 10 + 10)]);
+            head = next.head.clone();
+            entries.push(LogEntry { operator: operator(1), height: head.height, header: next.header_bytes.clone() });
+            store.append_block_if_head_is(next).await.expect("writes");
+        }
+        assert_eq!(store.sequence(0, entries.clone()).await.expect("writes"), Sequenced::Sequenced);
+        store.publish_checkpoint(checkpoint.clone()).await.expect("writes");
+        store.put_position(&Partitions::all(), 77).await.expect("writes");
+    }
+    let store = open().await;
+    assert_eq!(store.head(operator(1)).await.expect("reads"), head);
+    assert_eq!(store.headers(operator(1), Height(1), 100).await.expect("reads").len(), 20);
+    assert_eq!(store.entries(0, 100).await.expect("reads"), entries);
+    assert_eq!(store.logged(operator(1)).await.expect("reads"), Height(20));
+    assert_eq!(store.checkpoint().await.expect("reads"), Some(checkpoint));
+    assert_eq!(store.position(&Partitions::all()).await.expect("reads"), 77);
+    let (hash, size) = (head.hash, store.log_size().await.expect("reads"));
+    let next = block(operator(1), &head, &[(0, 201, 201)]);
+    assert_eq!((next.header.previous, size), (hash, 20));
+    assert_eq!(store.append_block_if_head_is(next).await.expect("writes"), Appended::Appended);
 }
 
 async fn tiles_only_grow(store: Arc<dyn Store>) {

@@ -377,7 +377,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::storage::conformance::{self, block, operator};
+    use crate::storage::conformance;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn conforms() {
@@ -392,21 +392,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_appended_is_there_after_reopening() {
+    async fn what_was_written_is_there_after_reopening() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut head = Head::start();
-        {
-            let store = EmbeddedStore::open(dir.path()).expect("opens");
-            for n in 0..20 {
-                let next = block(operator(1), &head, &[(0, n * 10 + 1, n * 10 + 10)]);
-                head = next.head.clone();
-                store.append_block_if_head_is(next).await.expect("writes");
-            }
-        }
-        let store = EmbeddedStore::open(dir.path()).expect("opens again");
-        assert_eq!(store.head(operator(1)).await.expect("reads"), head);
-        let last = store.block(operator(1), head.height).await.expect("reads").expect("is there");
-        assert_eq!(ledger::block_hash(&last.header), head.hash);
-        assert_eq!(last.frames.len(), 1);
+        let open = async || Arc::new(EmbeddedStore::open(dir.path()).expect("opens")) as Arc<dyn Store>;
+        conformance::reopened(open).await;
     }
 }

@@ -191,4 +191,11 @@ mod tests {
         })
         .await;
     }
+
+    #[tokio::test]
+    async fn what_was_written_is_there_after_reopening() {
+        let Some(settings) = testkit::cql_settings() else { return };
+        let open = async || Arc::new(ScyllaStore::open(&settings).await.expect("opens")) as Arc<dyn Store>;
+        conformance::reopened(open).await;
+    }
 }

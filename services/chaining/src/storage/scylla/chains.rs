@@ -13,10 +13,11 @@ use crate::domain::chain::{Head, NewBlock};
 use crate::domain::partitions::Partitions;
 use crate::storage::{Appended, StoredBlock};
 
-/// Blocks of a chain in one partition: their rows are some hundred bytes, a few thousand where there are 256 streams.
-const BLOCKS_IN_BUCKET: u64 = 4_096;
+/// Blocks of a chain in one partition: their rows are some hundred bytes, a few thousand where there are 256 streams. The suite
+/// crosses the bounds of small partitions.
+const BLOCKS_IN_BUCKET: u64 = if cfg!(test) { 16 } else { 4_096 };
 /// Blocks whose frames lie in one partition.
-const FRAMES_IN_BUCKET: u64 = 32;
+const FRAMES_IN_BUCKET: u64 = if cfg!(test) { 4 } else { 32 };
 
 #[derive(Clone)]
 pub(super) struct Chains {

@@ -14,9 +14,9 @@ use super::{column, hash, number, operator};
 use crate::storage::{LogEntry, Published, Sequenced, StoredCheckpoint};
 
 /// Entries whose segments lie in one partition. Far more than a segment holds, so that one reaches into the next bucket at most.
-const ENTRIES_IN_BUCKET: u64 = 16_384;
+const ENTRIES_IN_BUCKET: u64 = if cfg!(test) { 32 } else { 16_384 };
 /// Heights whose places lie in one partition.
-const PLACES_IN_BUCKET: u64 = 65_536;
+const PLACES_IN_BUCKET: u64 = if cfg!(test) { 8 } else { 65_536 };
 /// Tiles in one partition.
 const TILES_IN_BUCKET: u64 = 256;
 /// Segments read at a time.
@@ -194,6 +194,11 @@ impl LogTables {
                 return Ok(Sequenced::SizeMoved { size });
             }
         }
+        let count = match i32::try_from(entries.len()) {
+            Ok(0) => return Ok(Sequenced::Sequenced),
+            Ok(count) if entries.len() as u64 <= ENTRIES_IN_BUCKET => count,
+            _ => return Err(StoreError::Damaged("too many entries at a time")),
+        };
         let mut lowest = BTreeMap::new();
         for entry in entries {
             lowest.entry(entry.operator).or_insert(entry.height);
@@ -216,10 +221,6 @@ impl LogTables {
             texts.push((operator, column(height), header.to_owned()));
         }
         self.cql.run_each(&self.put_place, places).await?;
-        let count = i32::try_from(entries.len()).map_err(|_| StoreError::Damaged("too many entries"))?;
-        if count == 0 {
-            return Ok(Sequenced::Sequenced);
-        }
         let key = (column(expected / ENTRIES_IN_BUCKET), column(expected));
         match self.cql.cas(&self.insert, (key.0, key.1, count, &texts)).await? {
             Cas::Applied => {}

@@ -1,0 +1,203 @@
+//! The CQL store behind a proxy that loses, forges and delays the frames of the protocol, on a real server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chaining::storage::{Appended, ScyllaStore, Sequenced, Store};
+use contracts::Height;
+use scylla::errors::DbError;
+use scylla_proxy::{
+    Condition, Node, Proxy, Reaction, RequestOpcode, RequestReaction, RequestRule, ResponseOpcode, ResponseReaction,
+    ResponseRule, RunningProxy, ShardAwareness,
+};
+
+use crate::world::{append, next_block, operator};
+
+/// What only the answer to a compare-and-set says.
+const APPLIED: &[u8] = b"[applied]";
+/// What only the insert of a block says, and that of a segment of the log.
+const HEADER: &[u8] = b"dsom.block.v1";
+
+struct Between {
+    proxy: RunningProxy,
+    store: Arc<dyn Store>,
+    settings: store::cql::Settings,
+}
+
+impl Between {
+    /// A store that talks to the server through a proxy; `None` where there is no server.
+    async fn open() -> Option<Self> {
+        let mut settings = testkit::cql_settings()?;
+        // The schema directly: the proxy answers each statement late.
+        drop(ScyllaStore::open(&settings).await.expect("opens"));
+        settings.migrate = false;
+        let real = settings.nodes.clone()?.split(',').next()?.parse().expect("host:port");
+        let here = format!("127.0.0.1:{}", testkit::free_port()).parse().expect("host:port");
+        let node = Node::builder().real_address(real).proxy_address(here).shard_awareness(ShardAwareness::Unaware);
+        let proxy = Proxy::builder().with_node(node.build()).build().run().await.expect("a proxy");
+        settings.nodes = Some(here.to_string());
+        let store = Arc::new(ScyllaStore::open(&settings).await.expect("opens"));
+        Some(Self { proxy, store, settings })
+    }
+
+    fn requests(&mut self, times: usize, saying: &[u8], reaction: RequestReaction) {
+        let execute = Condition::RequestOpcode(RequestOpcode::Execute);
+        let says = Condition::BodyContainsCaseSensitive(saying.into());
+        let rule = RequestRule(execute.and(says).and(Condition::TrueForLimitedTimes(times)), reaction);
+        self.proxy.running_nodes[0].change_request_rules(Some(vec![rule]));
+    }
+
+    fn answers(&mut self, times: usize, saying: &[u8], reaction: ResponseReaction) {
+        let result = Condition::ResponseOpcode(ResponseOpcode::Result);
+        let says = Condition::BodyContainsCaseSensitive(saying.into());
+        let rule = ResponseRule(result.and(says).and(Condition::TrueForLimitedTimes(times)), reaction);
+        self.proxy.running_nodes[0].change_response_rules(Some(vec![rule]));
+    }
+
+    async fn height(&self) -> Height {
+        self.store.head(operator(1)).await.expect("reads").height
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compare_and_set_whose_answer_is_lost_is_settled_by_reading() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 2).await;
+    // The connection breaks after the server has done it; the client can't know.
+    between.answers(1, APPLIED, ResponseReaction::drop_connection());
+    let block = next_block(&between.store, operator(1), 3).await;
+    let (header, height) = (block.header_bytes.clone(), block.header.height);
+    let appended = retried(|| between.store.append_block_if_head_is(block.clone())).await;
+    assert!(matches!(appended, Appended::Appended | Appended::AlreadyThere), "{appended:?}");
+    let head = retried(|| between.store.head(operator(1))).await;
+    assert_eq!(head.height, height);
+    let stored = between.store.block(operator(1), height).await.expect("reads").expect("a block");
+    assert_eq!(stored.header, header);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rival_whose_refusal_is_lost_learns_that_it_lost() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 1).await;
+    let beside: Arc<dyn Store> = Arc::new(ScyllaStore::open(&direct(&between)).await.expect("opens"));
+    let (winner, rival) = (next_block(&beside, operator(1), 1).await, next_block(&beside, operator(1), 5).await);
+    // It has looked at the chain and not yet written when the other one writes.
+    between.requests(1, HEADER, RequestReaction::delay(Duration::from_millis(700)));
+    between.answers(1, APPLIED, ResponseReaction::drop_connection());
+    let late = retried(|| between.store.append_block_if_head_is(rival.clone()));
+    let early = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        beside.append_block_if_head_is(winner.clone()).await.expect("writes")
+    };
+    assert_eq!(tokio::join!(late, early), (Appended::HeadMoved, Appended::Appended));
+    let stored = beside.block(operator(1), winner.header.height).await.expect("reads").expect("a block");
+    assert_eq!(stored.frames, winner.frames);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compare_and_set_that_never_arrived_writes_nothing_and_may_be_repeated() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 1).await;
+    between.requests(1, HEADER, RequestReaction::drop_frame());
+    let block = next_block(&between.store, operator(1), 3).await;
+    let began = Instant::now();
+    let failed = between.store.append_block_if_head_is(block.clone()).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert!(began.elapsed() < Duration::from_secs(20), "a lost request ends after {:?}", began.elapsed());
+    assert_eq!(between.height().await, Height(1));
+    assert_eq!(between.store.append_block_if_head_is(block).await.expect("writes"), Appended::Appended);
+    assert_eq!(between.height().await, Height(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_of_the_server_are_told_and_leave_nothing_half_done() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 1).await;
+    let forge = RequestReaction::forge();
+    for reaction in [
+        forge.overloaded(),
+        forge.write_timeout(),
+        forge.unavailable(),
+        forge.server_error(),
+        forge.is_bootstrapping(),
+        forge.write_failure(),
+    ] {
+        let before = between.height().await;
+        // The driver may try again by itself where that is harmless, so more than one is refused.
+        between.requests(16, HEADER, reaction);
+        let block = next_block(&between.store, operator(1), 2).await;
+        let outcome = between.store.append_block_if_head_is(block.clone()).await;
+        assert!(outcome.is_err(), "{outcome:?}");
+        let words = chaining::error::with_causes(&outcome.expect_err("a refusal"));
+        assert!(words.contains("block") && words.contains("CQL"), "{words}");
+        assert_eq!(between.height().await, before);
+        between.proxy.turn_off_rules();
+        assert_eq!(between.store.append_block_if_head_is(block).await.expect("writes"), Appended::Appended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_forgot_its_statements_is_told_them_again() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 1).await;
+    // What a restarted server answers to every statement that was prepared before. The id is the one that was sent.
+    let execute = Condition::RequestOpcode(RequestOpcode::Execute);
+    let forged = RequestReaction::forge_response(Arc::new(|request| {
+        let length = usize::from(u16::from_be_bytes([request.body[0], request.body[1]]));
+        let id = request.body.slice(2..2 + length);
+        let error = DbError::Unprepared { statement_id: id };
+        scylla_proxy::ResponseFrame::forged_error(request.params.for_response(), error, None).expect("a frame")
+    }));
+    for _ in 0..5 {
+        let once = execute.clone().and(Condition::TrueForLimitedTimes(1));
+        between.proxy.running_nodes[0].change_request_rules(Some(vec![RequestRule(once, forged.clone())]));
+        append(&between.store, operator(1), 1).await;
+    }
+    assert_eq!(between.height().await, Height(6));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_about_the_logs_order_is_settled_by_reading() {
+    let Some(mut between) = Between::open().await else { return };
+    append(&between.store, operator(1), 3).await;
+    let headers = between.store.headers(operator(1), Height(1), 3).await.expect("reads");
+    let entries: Vec<_> = (1..)
+        .zip(headers)
+        .map(|(height, header)| chaining::storage::LogEntry { operator: operator(1), height: Height(height), header })
+        .collect();
+    between.answers(1, APPLIED, ResponseReaction::drop_connection());
+    let sequenced = retried(|| between.store.sequence(0, entries.clone())).await;
+    // Told so at once, or found by the repeated try.
+    assert!(matches!(sequenced, Sequenced::Sequenced | Sequenced::SizeMoved { size: 3 }), "{sequenced:?}");
+    assert_eq!(retried(|| between.store.entries(0, 10)).await, entries);
+    assert_eq!(between.store.log_size().await.expect("reads"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_server_is_waited_for() {
+    let Some(mut between) = Between::open().await else { return };
+    let execute = Condition::RequestOpcode(RequestOpcode::Execute);
+    let rule = RequestRule(execute, RequestReaction::delay(Duration::from_millis(300)));
+    between.proxy.running_nodes[0].change_request_rules(Some(vec![rule]));
+    let began = Instant::now();
+    append(&between.store, operator(1), 2).await;
+    assert!(began.elapsed() > Duration::from_millis(900), "the proxy did not slow it down");
+    assert_eq!(between.height().await, Height(2));
+}
+
+/// The same keyspace without the proxy.
+fn direct(between: &Between) -> store::cql::Settings {
+    let nodes = testkit::cql_settings().expect("a server").nodes;
+    store::cql::Settings { nodes, ..between.settings.clone() }
+}
+
+/// As chains do it: again until there is an answer.
+async fn retried<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(mut verb: impl FnMut() -> F) -> T {
+    for _ in 0..20 {
+        match verb().await {
+            Ok(done) => return done,
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+    panic!("no answer");
+}
