@@ -1,10 +1,10 @@
 # `make up` and `make test` are the two commands; the rest serves them.
-.PHONY: up test build tools bench nemesis fmt lint help
+.PHONY: up test build tools cql cql-stop bench nemesis fmt lint help
 
 DATA ?= .dsom
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 up: tools ## build, start the mesh here with simulated operators
 	cargo build --release --bins
@@ -17,17 +17,24 @@ test: tools ## everything that must pass
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo build --workspace --bins
-	cargo test --workspace
+	services/dsom/tools/cql.sh run cargo test --workspace
 
 tools: ## nats-server, where there is none
 	@services/dsom/tools/nats-server.sh
 
-bench: tools build ## the speed of the mesh on this machine
+cql: ## a CQL server here, Apache Cassandra 5, in the background
+	@services/dsom/tools/cql.sh start
+
+cql-stop: ## stop it
+	@services/dsom/tools/cql.sh stop
+
+bench: tools build ## the speed of the mesh on this machine, on both engines
 	./target/release/dsom bench
+	services/dsom/tools/cql.sh run ./target/release/dsom bench --store scylla
 
 nemesis: tools ## twenty seeded kills under load
 	cargo build --workspace --bins
-	DSOM_NEMESIS_KILLS=20 cargo test -p dsom-e2e --test it nemesis -- --nocapture
+	DSOM_NEMESIS_KILLS=20 services/dsom/tools/cql.sh run cargo test -p dsom-e2e --test it nemesis -- --nocapture
 
 fmt: ## format
 	cargo fmt --all

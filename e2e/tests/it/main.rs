@@ -10,6 +10,7 @@
 mod bitrot;
 mod check;
 mod containers;
+mod engine;
 mod go;
 mod load;
 mod manifests;

@@ -17,10 +17,20 @@ const BATCH: &str = "1000";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_send_their_files_and_anyone_can_check_what_became_of_them() {
+    anyone_can_check_what_became_of_files(World::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_cql_server_anyone_can_check_what_became_of_them_too() {
+    let Some(world) = World::on_cql(None) else { return };
+    anyone_can_check_what_became_of_files(world).await;
+}
+
+async fn anyone_can_check_what_became_of_files(mut world: World) {
     let _turn = turn().await;
     let others = std::thread::spawn(Others::build);
     let began = Instant::now();
-    let mut world = World::started().await;
+    world.up().await;
     println!("ready after {:.1} s", began.elapsed().as_secs_f64());
     let (files, expected) = (testkit::data_files(), testkit::expected());
     let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();

@@ -128,12 +128,12 @@ async fn ready(world: &World) -> Option<()> {
 }
 
 /// How many blocks the public log has.
-async fn log_size(world: &World) -> Option<u64> {
+pub async fn log_size(world: &World) -> Option<u64> {
     let checkpoint = world.get(&format!("{}/log/checkpoint", world.mesh_if_ready()?.chaining), None).await?;
     std::str::from_utf8(&checkpoint).ok()?.lines().nth(1)?.parse().ok()
 }
 
-fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+pub fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contracts::OperatorId;
 use dsom::mesh::MeshFile;
 use serde_json::Value;
-use testkit::{Process, binary};
+use testkit::{CqlKeyspace, Process, binary};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// How long a mesh may take until it is ready, and until it has stopped.
@@ -40,6 +40,10 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, limit: Duration
 /// `dsom up` on a folder.
 pub struct World {
     dir: tempfile::TempDir,
+    /// What `up` is told of the engine.
+    engine: Vec<String>,
+    /// Dropped with it.
+    _keyspaces: Option<CqlKeyspace>,
     up: Option<Process>,
     /// For requests of the test's own.
     pub http: reqwest::Client,
@@ -50,7 +54,19 @@ impl World {
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("dsom-e2e-").tempdir().expect("a temporary folder");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("an HTTP client");
-        Self { dir, up: None, http }
+        Self { dir, engine: Vec::new(), _keyspaces: None, up: None, http }
+    }
+
+    /// As [`World::new`], with keyspaces of its own on the CQL server; on another than `SCYLLA_NODES` names if `nodes` does. `None`
+    /// where there is no server.
+    pub fn on_cql(nodes: Option<String>) -> Option<Self> {
+        let prefix = format!("e2e_{:016x}", rand::random::<u64>());
+        let keyspaces = CqlKeyspace::of_mesh(&prefix)?;
+        let nodes = nodes.unwrap_or_else(|| keyspaces.nodes());
+        let mut world = Self::new();
+        world.engine = ["--store", "scylla", "--nodes", &nodes, "--keyspace", &prefix].map(str::to_owned).to_vec();
+        world._keyspaces = Some(keyspaces);
+        Some(world)
     }
 
     /// A new folder with a mesh that is ready.
@@ -69,7 +85,7 @@ impl World {
     /// Starts the mesh.
     pub fn begin(&mut self) {
         let mut command = Command::new(binary("dsom"));
-        command.args(["up", "--ports", "free", "--data"]).arg(self.dir.path());
+        command.args(["up", "--ports", "free", "--data"]).arg(self.dir.path()).args(&self.engine);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.up = Some(Process::spawn(&mut command, MESH));
     }

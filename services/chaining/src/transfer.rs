@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn chains_and_log_arrive_and_a_second_run_finds_them() {
-        let Some(settings) = testkit::cql_settings() else { return };
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
         let dir = tempfile::tempdir().expect("a directory");
         let from = filled(dir.path()).await;
         let to = ScyllaStore::open(&settings).await.expect("opens");
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_chain_on_the_server_is_left_alone() {
-        let Some(settings) = testkit::cql_settings() else { return };
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
         let dir = tempfile::tempdir().expect("a directory");
         let from = filled(dir.path()).await;
         let to = ScyllaStore::open(&settings).await.expect("opens");

@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_rows_arrive() {
-        let Some(settings) = testkit::cql_settings() else { return };
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
         let dir = tempfile::tempdir().expect("a directory");
         let from = EmbeddedStore::open(dir.path()).expect("opens");
         let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID");

@@ -106,6 +106,7 @@ pub struct CompareAndSet(PreparedStatement);
 #[derive(Clone)]
 pub struct Cql {
     session: Arc<Session>,
+    keyspace: Arc<str>,
 }
 
 impl Cql {
@@ -117,7 +118,7 @@ impl Cql {
         if settings.migrate {
             migrate::migrate(settings, service, schema).await?;
         }
-        let cql = connect(settings, Some(&settings.keyspace(service))).await?;
+        let cql = connect(settings, &settings.keyspace(service)).await?;
         migrate::verify(&cql, schema).await?;
         Ok(cql)
     }
@@ -130,7 +131,8 @@ impl Cql {
         migrate::migrate(settings, service, schema).await
     }
 
-    /// Prepares a read at `LOCAL_QUORUM`.
+    /// Prepares a read at `LOCAL_QUORUM`. In every statement `@name` is the table of that name in this keyspace: statements
+    /// that leave the keyspace to the connection are ambiguous once they are prepared.
     ///
     /// # Errors
     /// [`StoreError::Cql`]
@@ -170,8 +172,9 @@ impl Cql {
     }
 
     async fn prepare(&self, statement: &str) -> Result<PreparedStatement, StoreError> {
-        let prepared = self.session.prepare(statement).await;
-        prepared.map_err(|source| CqlError::Prepare { statement: statement.to_owned(), source }.into())
+        let statement = statement.replace('@', &format!("{}.", self.keyspace));
+        let prepared = self.session.prepare(statement.as_str()).await;
+        prepared.map_err(|source| CqlError::Prepare { statement, source }.into())
     }
 
     /// The rows a statement with a `LIMIT` finds, or whose partition is small: they come in one answer.
@@ -268,7 +271,7 @@ impl Cql {
     }
 }
 
-async fn connect(settings: &Settings, keyspace: Option<&str>) -> Result<Cql, StoreError> {
+async fn connect(settings: &Settings, keyspace: &str) -> Result<Cql, StoreError> {
     let nodes = settings.nodes()?;
     let mut balancing = DefaultPolicy::builder().token_aware(true);
     if let Some(datacenter) = &settings.datacenter {
@@ -287,11 +290,8 @@ async fn connect(settings: &Settings, keyspace: Option<&str>) -> Result<Cql, Sto
     if let Some(user) = &settings.user {
         builder = builder.user(user, settings.password()?);
     }
-    if let Some(keyspace) = keyspace {
-        builder = builder.use_keyspace(keyspace, false);
-    }
     let session = builder.build().await.map_err(|source| CqlError::Connect { nodes: nodes.join(", "), source })?;
-    Ok(Cql { session: Arc::new(session) })
+    Ok(Cql { session: Arc::new(session), keyspace: keyspace.into() })
 }
 
 fn unreadable(error: impl std::error::Error) -> StoreError {

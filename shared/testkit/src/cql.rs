@@ -1,21 +1,75 @@
-//! A keyspace of the test's own on the CQL server that `SCYLLA_NODES` names.
+//! Keyspaces of a test's own on the CQL server that `SCYLLA_NODES` names.
 
+use std::ops::Deref;
+
+use scylla::client::session_builder::SessionBuilder;
 use store::cql::{EngineKind, Settings};
 
-/// Settings of a new keyspace; `None` where there is no server, which is said, and which is a failure with `CI=true`: what needs a
-/// server is tested wherever one can be had. `make test` starts one.
-pub fn cql_settings() -> Option<Settings> {
-    let Some(nodes) = std::env::var("SCYLLA_NODES").ok().filter(|nodes| !nodes.is_empty()) else {
-        assert!(std::env::var("CI").is_err(), "SCYLLA_NODES names no CQL server; run the tests with `make test`");
-        eprintln!("SKIPPED: SCYLLA_NODES names no CQL server (`make cql` starts one)");
-        return None;
-    };
-    Some(Settings {
-        engine: EngineKind::Scylla,
-        nodes: Some(nodes),
-        keyspace: Some(format!("test_{:016x}", rand::random::<u64>())),
-        replication_factor: Some(1),
-        migrate: true,
-        ..Settings::default()
-    })
+/// Settings of a new keyspace, which is dropped with them: a server slows down with every table it has.
+pub struct CqlKeyspace {
+    settings: Settings,
+    names: Vec<String>,
+}
+
+impl CqlKeyspace {
+    /// `None` where there is no server, which is said, and which is a failure with `CI=true`: what needs a server is tested wherever
+    /// one can be had. `make test` starts one.
+    pub fn new() -> Option<Self> {
+        let name = format!("test_{:016x}", rand::random::<u64>());
+        Self::named(&name, vec![name.clone()])
+    }
+
+    /// Of a mesh that is told to begin its keyspaces' names with `prefix`.
+    pub fn of_mesh(prefix: &str) -> Option<Self> {
+        Self::named(prefix, ["ingest", "chaining"].map(|service| format!("{prefix}_{service}")).to_vec())
+    }
+
+    fn named(keyspace: &str, names: Vec<String>) -> Option<Self> {
+        let Some(nodes) = std::env::var("SCYLLA_NODES").ok().filter(|nodes| !nodes.is_empty()) else {
+            assert!(std::env::var("CI").is_err(), "SCYLLA_NODES names no CQL server; run the tests with `make test`");
+            eprintln!("SKIPPED: SCYLLA_NODES names no CQL server (`make cql` starts one)");
+            return None;
+        };
+        let settings = Settings {
+            engine: EngineKind::Scylla,
+            nodes: Some(nodes),
+            keyspace: Some(keyspace.to_owned()),
+            replication_factor: Some(1),
+            migrate: true,
+            ..Settings::default()
+        };
+        Some(Self { settings, names })
+    }
+
+    /// `host:port` of the server.
+    pub fn nodes(&self) -> String {
+        self.settings.nodes.clone().unwrap_or_default()
+    }
+}
+
+impl Deref for CqlKeyspace {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Drop for CqlKeyspace {
+    fn drop(&mut self) {
+        let (nodes, names) = (self.nodes(), std::mem::take(&mut self.names));
+        // A thread of its own: this one may be inside a runtime.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let nodes: Vec<&str> = nodes.split(',').collect();
+                // A server that is gone took the keyspace with it.
+                let Ok(session) = SessionBuilder::new().known_nodes(nodes).build().await else { return };
+                for name in names {
+                    let _gone = session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {name}"), ()).await;
+                }
+            });
+        });
+        let _dropped = dropping.join();
+    }
 }

@@ -17,7 +17,7 @@ mod process;
 mod proxy;
 mod wait;
 
-pub use cql::cql_settings;
+pub use cql::CqlKeyspace;
 pub use data::{DataFile, data_dir, data_files, expected};
 pub use issuer::{AUDIENCE, ISSUER, Issuer};
 pub use nats::{NatsConfig, NatsServer};

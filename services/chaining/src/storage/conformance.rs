@@ -219,9 +219,8 @@ async fn entries_are_read_across_all_bounds(store: Arc<dyn Store>) {
         let found = store.index_of(entry.operator, entry.height).await.expect("reads");
         assert_eq!(found, Some(index as u64));
     }
-    for n in 0..2 {
-        let logged = store.logged(operator(n as u8 + 1)).await.expect("reads");
-        assert_eq!(logged, Height(heights[n]));
+    for (n, height) in (1..).zip(heights) {
+        assert_eq!(store.logged(operator(n)).await.expect("reads"), Height(height));
     }
 }
 

@@ -182,19 +182,21 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn conforms() {
-        if testkit::cql_settings().is_none() {
-            return;
-        }
+        let Some(first) = testkit::CqlKeyspace::new() else { return };
+        // The one before is dropped when the next is made.
+        let keyspace = std::sync::Mutex::new(first);
         conformance::all(async || {
-            let settings = testkit::cql_settings().expect("a server");
-            Arc::new(ScyllaStore::open(&settings).await.expect("opens")) as Arc<dyn Store>
+            let next = testkit::CqlKeyspace::new().expect("a server");
+            let store = ScyllaStore::open(&next).await.expect("opens");
+            *keyspace.lock().expect("one thread") = next;
+            Arc::new(store) as Arc<dyn Store>
         })
         .await;
     }
 
     #[tokio::test]
     async fn what_was_written_is_there_after_reopening() {
-        let Some(settings) = testkit::cql_settings() else { return };
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
         let open = async || Arc::new(ScyllaStore::open(&settings).await.expect("opens")) as Arc<dyn Store>;
         conformance::reopened(open).await;
     }

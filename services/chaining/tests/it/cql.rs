@@ -21,13 +21,14 @@ const HEADER: &[u8] = b"dsom.block.v1";
 struct Between {
     proxy: RunningProxy,
     store: Arc<dyn Store>,
-    settings: store::cql::Settings,
+    keyspace: testkit::CqlKeyspace,
 }
 
 impl Between {
     /// A store that talks to the server through a proxy; `None` where there is no server.
     async fn open() -> Option<Self> {
-        let mut settings = testkit::cql_settings()?;
+        let keyspace = testkit::CqlKeyspace::new()?;
+        let mut settings = keyspace.clone();
         // The schema directly: the proxy answers each statement late.
         drop(ScyllaStore::open(&settings).await.expect("opens"));
         settings.migrate = false;
@@ -37,7 +38,7 @@ impl Between {
         let proxy = Proxy::builder().with_node(node.build()).build().run().await.expect("a proxy");
         settings.nodes = Some(here.to_string());
         let store = Arc::new(ScyllaStore::open(&settings).await.expect("opens"));
-        Some(Self { proxy, store, settings })
+        Some(Self { proxy, store, keyspace })
     }
 
     fn requests(&mut self, times: usize, saying: &[u8], reaction: RequestReaction) {
@@ -79,7 +80,7 @@ async fn a_compare_and_set_whose_answer_is_lost_is_settled_by_reading() {
 async fn a_rival_whose_refusal_is_lost_learns_that_it_lost() {
     let Some(mut between) = Between::open().await else { return };
     append(&between.store, operator(1), 1).await;
-    let beside: Arc<dyn Store> = Arc::new(ScyllaStore::open(&direct(&between)).await.expect("opens"));
+    let beside: Arc<dyn Store> = Arc::new(ScyllaStore::open(&between.keyspace).await.expect("opens"));
     let (winner, rival) = (next_block(&beside, operator(1), 1).await, next_block(&beside, operator(1), 5).await);
     // It has looked at the chain and not yet written when the other one writes.
     between.requests(1, HEADER, RequestReaction::delay(Duration::from_millis(700)));
@@ -183,12 +184,6 @@ async fn a_slow_server_is_waited_for() {
     append(&between.store, operator(1), 2).await;
     assert!(began.elapsed() > Duration::from_millis(900), "the proxy did not slow it down");
     assert_eq!(between.height().await, Height(2));
-}
-
-/// The same keyspace without the proxy.
-fn direct(between: &Between) -> store::cql::Settings {
-    let nodes = testkit::cql_settings().expect("a server").nodes;
-    store::cql::Settings { nodes, ..between.settings.clone() }
 }
 
 /// As chains do it: again until there is an answer.

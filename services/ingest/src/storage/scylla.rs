@@ -48,21 +48,21 @@ impl ScyllaStore {
         Ok(Self {
             put: cql
                 .write(
-                    "INSERT INTO frames (operator, stream, bucket, first_seq, tx_seq, batches) VALUES (?, ?, ?, ?, ?, ?) \
+                    "INSERT INTO @frames (operator, stream, bucket, first_seq, tx_seq, batches) VALUES (?, ?, ?, ?, ?, ?) \
                      USING TIMESTAMP ?",
                 )
                 .await?,
             up_to: cql
                 .read(
-                    "SELECT first_seq, tx_seq, batches FROM frames WHERE operator = ? AND stream = ? AND bucket = ? \
+                    "SELECT first_seq, tx_seq, batches FROM @frames WHERE operator = ? AND stream = ? AND bucket = ? \
                      AND first_seq <= ? ORDER BY first_seq DESC LIMIT 1",
                 )
                 .await?,
-            hint: cql.read("SELECT first_seq FROM streams WHERE operator = ? AND stream = ?").await?,
+            hint: cql.read("SELECT first_seq FROM @streams WHERE operator = ? AND stream = ?").await?,
             advance_hint: cql
-                .write("INSERT INTO streams (operator, stream, first_seq) VALUES (?, ?, ?) USING TIMESTAMP ?")
+                .write("INSERT INTO @streams (operator, stream, first_seq) VALUES (?, ?, ?) USING TIMESTAMP ?")
                 .await?,
-            any: cql.read("SELECT first_seq FROM streams LIMIT 1").await?,
+            any: cql.read("SELECT first_seq FROM @streams LIMIT 1").await?,
             cql,
         })
     }
@@ -164,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_conforms() {
-        let Some(settings) = testkit::cql_settings() else { return };
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
         let open = async || Box::new(ScyllaStore::open(&settings).await.expect("opens")) as Box<dyn Store>;
         super::super::conformance::run(open).await;
     }

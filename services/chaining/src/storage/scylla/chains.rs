@@ -45,32 +45,32 @@ impl Chains {
     pub(super) async fn prepare(cql: Cql) -> Result<Self, StoreError> {
         let block = "WHERE operator = ? AND bucket = ? AND height";
         Ok(Self {
-            list: cql.read("SELECT operator FROM operators WHERE shelf = 0 AND operator > ? LIMIT ?").await?,
-            enlist: cql.write("INSERT INTO operators (shelf, operator) VALUES (0, ?)").await?,
-            hint: cql.read("SELECT height FROM heads WHERE operator = ?").await?,
-            advance_hint: cql.write("INSERT INTO heads (operator, height) VALUES (?, ?) USING TIMESTAMP ?").await?,
+            list: cql.read("SELECT operator FROM @operators WHERE shelf = 0 AND operator > ? LIMIT ?").await?,
+            enlist: cql.write("INSERT INTO @operators (shelf, operator) VALUES (0, ?)").await?,
+            hint: cql.read("SELECT height FROM @heads WHERE operator = ?").await?,
+            advance_hint: cql.write("INSERT INTO @heads (operator, height) VALUES (?, ?) USING TIMESTAMP ?").await?,
             newest: cql
                 .read(&format!(
-                    "SELECT height, hash, sealed, total, streams FROM blocks {block} >= ? ORDER BY height DESC LIMIT 1"
+                    "SELECT height, hash, sealed, total, streams FROM @blocks {block} >= ? ORDER BY height DESC LIMIT 1"
                 ))
                 .await?,
-            near: cql.read(&format!("SELECT height, hash FROM blocks {block} >= ? AND height <= ?")).await?,
-            streams_at: cql.read(&format!("SELECT streams, header FROM blocks {block} = ?")).await?,
-            settled: cql.serial_read(&format!("SELECT hash FROM blocks {block} = ?")).await?,
+            near: cql.read(&format!("SELECT height, hash FROM @blocks {block} >= ? AND height <= ?")).await?,
+            streams_at: cql.read(&format!("SELECT streams, header FROM @blocks {block} = ?")).await?,
+            settled: cql.serial_read(&format!("SELECT hash FROM @blocks {block} = ?")).await?,
             insert: cql
                 .compare_and_set(
-                    "INSERT INTO blocks (operator, bucket, height, hash, sealed, total, streams, header) \
+                    "INSERT INTO @blocks (operator, bucket, height, hash, sealed, total, streams, header) \
                      VALUES (?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS",
                 )
                 .await?,
-            header_at: cql.read(&format!("SELECT hash, header FROM blocks {block} = ?")).await?,
-            headers: cql.read(&format!("SELECT height, header FROM blocks {block} >= ? LIMIT ?")).await?,
+            header_at: cql.read(&format!("SELECT hash, header FROM @blocks {block} = ?")).await?,
+            headers: cql.read(&format!("SELECT height, header FROM @blocks {block} >= ? LIMIT ?")).await?,
             put_frames: cql
-                .write("INSERT INTO frames (operator, bucket, height, hash, frames) VALUES (?, ?, ?, ?, ?)")
+                .write("INSERT INTO @frames (operator, bucket, height, hash, frames) VALUES (?, ?, ?, ?, ?)")
                 .await?,
-            frames: cql.read(&format!("SELECT frames FROM frames {block} = ? AND hash = ?")).await?,
-            positions: cql.read("SELECT reached FROM positions WHERE id = 0").await?,
-            put_positions: cql.write("UPDATE positions SET reached = reached + ? WHERE id = 0").await?,
+            frames: cql.read(&format!("SELECT frames FROM @frames {block} = ? AND hash = ?")).await?,
+            positions: cql.read("SELECT reached FROM @positions WHERE id = 0").await?,
+            put_positions: cql.write("UPDATE @positions SET reached = reached + ? WHERE id = 0").await?,
             cql,
         })
     }

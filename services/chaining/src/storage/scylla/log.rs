@@ -82,39 +82,39 @@ impl Segment {
 
 impl LogTables {
     pub(super) async fn prepare(cql: Cql) -> Result<Self, StoreError> {
-        let segment = "SELECT first, count, headers FROM log_segments WHERE bucket = ? AND first";
-        let place = "SELECT height, place FROM log_places WHERE operator = ? AND bucket = ? AND height";
+        let segment = "SELECT first, count, headers FROM @log_segments WHERE bucket = ? AND first";
+        let place = "SELECT height, place FROM @log_places WHERE operator = ? AND bucket = ? AND height";
         Ok(Self {
             segment_up_to: cql.read(&format!("{segment} <= ? ORDER BY first DESC LIMIT 1")).await?,
             segments_from: cql.read(&format!("{segment} >= ? LIMIT ?")).await?,
             last_segment: cql
-                .read("SELECT first, count FROM log_segments WHERE bucket = ? ORDER BY first DESC LIMIT 1")
+                .read("SELECT first, count FROM @log_segments WHERE bucket = ? ORDER BY first DESC LIMIT 1")
                 .await?,
             settled: cql.serial_read(&format!("{segment} = ?")).await?,
             insert: cql
                 .compare_and_set(
-                    "INSERT INTO log_segments (bucket, first, count, headers) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                    "INSERT INTO @log_segments (bucket, first, count, headers) VALUES (?, ?, ?, ?) IF NOT EXISTS",
                 )
                 .await?,
             put_place: cql
-                .write("INSERT INTO log_places (operator, bucket, height, place) VALUES (?, ?, ?, ?)")
+                .write("INSERT INTO @log_places (operator, bucket, height, place) VALUES (?, ?, ?, ?)")
                 .await?,
             places: cql.read(&format!("{place} = ? LIMIT ?")).await?,
             places_down: cql.read(&format!("{place} <= ? ORDER BY height DESC LIMIT ?")).await?,
             put_tile: cql
-                .write("INSERT INTO log_tiles (level, bucket, place, hashes) VALUES (?, ?, ?, ?) USING TIMESTAMP ?")
+                .write("INSERT INTO @log_tiles (level, bucket, place, hashes) VALUES (?, ?, ?, ?) USING TIMESTAMP ?")
                 .await?,
-            tile: cql.read("SELECT hashes FROM log_tiles WHERE level = ? AND bucket = ? AND place = ?").await?,
-            checkpoint: cql.read("SELECT size, root, note FROM checkpoints WHERE id = 0").await?,
-            settled_checkpoint: cql.serial_read("SELECT size, root, note FROM checkpoints WHERE id = 0").await?,
+            tile: cql.read("SELECT hashes FROM @log_tiles WHERE level = ? AND bucket = ? AND place = ?").await?,
+            checkpoint: cql.read("SELECT size, root, note FROM @checkpoints WHERE id = 0").await?,
+            settled_checkpoint: cql.serial_read("SELECT size, root, note FROM @checkpoints WHERE id = 0").await?,
             first_checkpoint: cql
-                .compare_and_set("INSERT INTO checkpoints (id, size, root, note) VALUES (0, ?, ?, ?) IF NOT EXISTS")
+                .compare_and_set("INSERT INTO @checkpoints (id, size, root, note) VALUES (0, ?, ?, ?) IF NOT EXISTS")
                 .await?,
             next_checkpoint: cql
-                .compare_and_set("UPDATE checkpoints SET size = ?, root = ?, note = ? WHERE id = 0 IF size < ?")
+                .compare_and_set("UPDATE @checkpoints SET size = ?, root = ?, note = ? WHERE id = 0 IF size < ?")
                 .await?,
-            mark: cql.read("SELECT value FROM marks WHERE name = ?").await?,
-            advance: cql.write("INSERT INTO marks (name, value) VALUES (?, ?) USING TIMESTAMP ?").await?,
+            mark: cql.read("SELECT value FROM @marks WHERE name = ?").await?,
+            advance: cql.write("INSERT INTO @marks (name, value) VALUES (?, ?) USING TIMESTAMP ?").await?,
             cql,
             own: Arc::default(),
         })
