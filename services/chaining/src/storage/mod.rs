@@ -2,6 +2,9 @@
 //!
 //! # Layout
 //!
+//! Of the embedded engine; on a CQL server there is no table of ranges, for blocks hold how far each stream is sealed, and frames,
+//! segments of the log and the rest are as `schema/*.cql` says.
+//!
 //! | what | key | value |
 //! | --- | --- | --- |
 //! | heads | operator | height, hash, total, sealing time; the last seq of each stream |
