@@ -1,11 +1,12 @@
-//! What ingest asks of chaining over core NATS: the sealed frames that hold a range of a stream.
+//! What is asked and told over core NATS: ingest asks chaining for the sealed frames that hold a range of a stream; processes of
+//! chaining tell the one that writes the log what they sealed.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::block::{take_sized, take_u32};
 use crate::frame::FRAME_BYTES_MAX;
-use crate::{OperatorId, Seq, StreamNo};
+use crate::{Height, OperatorId, Seq, StreamNo, UnixMillis};
 
 /// Bytes of frames an answer aims to stay under; one larger frame still goes alone.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -22,6 +23,18 @@ pub struct FramesQuery {
     pub from: Seq,
     /// Last seq wanted.
     pub to: Seq,
+}
+
+/// Told as JSON on `tell.chaining.sealed`; the answer is empty. May be lost: the log's writer looks for itself from time to time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedNotice {
+    /// Whose block.
+    pub operator: OperatorId,
+    /// Its height.
+    pub height: Height,
+    /// When the oldest batch of each of its frames was accepted.
+    pub accepted_at: Vec<UnixMillis>,
 }
 
 /// The answer: the first sealed frames that overlap the range, in order. Who needs more asks again from the end of the last.

@@ -19,6 +19,8 @@ pub const ALERTS_ALL: &str = "alerts.>";
 pub const LEDGER_CHECKPOINT: &str = "ledger.checkpoint";
 /// Core NATS request to chaining for the sealed frames of a range (see `ask`).
 pub const ASK_FRAMES: &str = "ask.chaining.frames";
+/// Core NATS request of a chaining process to the one that writes the log: a block was sealed (see `ask`).
+pub const TELL_SEALED: &str = "tell.chaining.sealed";
 
 /// Number of partitions of `TX`. Fixed for the life of a deployment: an operator's subject holds its partition.
 pub const PARTITIONS: u16 = 64;

@@ -188,6 +188,17 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("chain-stopped", object(&[operator(), ("reason", text()), ("at", millis())], &[])),
         ("log-frozen", object(&[("origin", text()), ("size", count()), ("reason", text()), ("at", millis())], &[])),
         ("frames-query", object(&[operator(), ("stream", stream()), ("from", seq()), ("to", seq())], &[])),
+        (
+            "sealed-notice",
+            object(
+                &[
+                    operator(),
+                    ("height", json!({ "type": "integer", "minimum": 1 })),
+                    ("accepted_at", json!({ "type": "array", "items": millis() })),
+                ],
+                &[],
+            ),
+        ),
     ]
 }
 
@@ -219,6 +230,7 @@ fn the_types_write_what_the_schemas_name() {
     let stopped = json!({ "operator": id, "reason": "x", "at": 0 });
     let frozen = json!({ "origin": "x", "size": 0, "reason": "x", "at": 0 });
     let query = json!({ "operator": id, "stream": 0, "from": 1, "to": 1 });
+    let notice = json!({ "operator": id, "height": 1, "accepted_at": [0] });
     fn again<T: serde::de::DeserializeOwned + serde::Serialize>(value: &Value) -> Value {
         let read: T = serde_json::from_value(value.clone()).expect("the type reads it");
         serde_json::to_value(read).expect("the type writes it")
@@ -230,6 +242,7 @@ fn the_types_write_what_the_schemas_name() {
         ("chain-stopped", again::<events::ChainStopped>(&stopped)),
         ("log-frozen", again::<events::LogFrozen>(&frozen)),
         ("frames-query", again::<ask::FramesQuery>(&query)),
+        ("sealed-notice", again::<ask::SealedNotice>(&notice)),
     ] {
         let (_, schema) = schemas().into_iter().find(|(n, _)| *n == name).expect("a schema");
         let asked: Vec<&String> = schema["properties"].as_object().expect("properties").keys().collect();

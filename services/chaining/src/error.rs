@@ -22,6 +22,12 @@ pub enum StartError {
     /// What this process was told to seal.
     #[error("no partitions to seal")]
     Share(#[source] BadShare),
+    /// Several processes, and a store of one.
+    #[error("{replicas} replicas can't share an embedded store: set store to scylla, or replicas to 1")]
+    Shared {
+        /// How many there are to be.
+        replicas: u16,
+    },
     /// Chains and log.
     #[error("the store can't be used")]
     Store(#[source] StorageError),

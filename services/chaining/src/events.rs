@@ -5,6 +5,7 @@ mod announce;
 mod answer;
 mod feed;
 mod keep;
+mod tell;
 mod witness;
 
 pub use alert::log_frozen;
@@ -12,4 +13,5 @@ pub use announce::announce;
 pub use answer::answer_frames;
 pub use feed::Feeder;
 pub use keep::keep_room;
+pub use tell::{BusHerald, hear_sealed};
 pub use witness::BusWitness;

@@ -12,15 +12,21 @@ use ledger::TileId;
 use ledger::note::Verifier;
 use serde::Serialize;
 
+use crate::domain::partitions::Partitions;
 use crate::storage::{StorageError, Store};
 
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum Scope<'a> {
     /// All blocks, the whole log.
     Everything,
-    /// The last blocks of every chain, this many of each; the log looks at its own edge whenever it starts.
-    Newest(u64),
+    /// The last blocks of the chains of some partitions; the log looks at its own edge whenever it starts.
+    Newest {
+        /// This many of each chain.
+        blocks: u64,
+        /// Whose chains.
+        of: &'a Partitions,
+    },
 }
 
 /// How far it got.
@@ -171,7 +177,7 @@ type Checked<T> = Result<T, Box<Finding>>;
 pub async fn fsck(
     store: &dyn Store,
     log: &Verifier,
-    scope: Scope,
+    scope: Scope<'_>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Report {
     let mut checked = Progress::default();
@@ -183,7 +189,7 @@ pub async fn fsck(
 async fn everything(
     store: &dyn Store,
     log: &Verifier,
-    scope: Scope,
+    scope: Scope<'_>,
     checked: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Checked<()> {

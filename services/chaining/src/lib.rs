@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use bus::{Bus, LostStreams, StreamBytes};
 
+use ::store::cql::EngineKind;
 use config::Config;
 use domain::key::LogKey;
 use domain::partitions::Partitions;
@@ -65,8 +66,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
     let key = Arc::new(read_key(&config)?);
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
+    if config.replicas > 1 && config.store.engine == EngineKind::Embedded {
+        return Err(StartError::Shared { replicas: config.replicas });
+    }
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
-    let report = fsck(store.as_ref(), key.verifier(), Scope::Newest(BLOCKS_CHECKED_AT_START), &mut |_| ()).await;
+    let newest = Scope::Newest { blocks: BLOCKS_CHECKED_AT_START, of: &partitions };
+    let report = fsck(store.as_ref(), key.verifier(), newest, &mut |_| ()).await;
     if let Some(first) = report.first {
         return Err(StartError::Damaged(first.to_string()));
     }

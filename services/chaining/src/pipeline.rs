@@ -1,4 +1,5 @@
-//! The work that goes on by itself once the bus is there: feeding, sealing, logging, announcing, answering, trimming.
+//! The work that goes on by itself once the bus is there: feeding, sealing, answering; in the process that owns the first partition
+//! logging, announcing and trimming, too.
 
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::actors::chain::Surroundings as ChainSurroundings;
+use crate::actors::follower::Follower;
 use crate::actors::log::{Log, Shown, Surroundings as LogSurroundings};
 use crate::domain::key::LogKey;
 use crate::domain::partitions::Partitions;
-use crate::events::{BusWitness, Feeder, announce, answer_frames, keep_room, log_frozen};
+use crate::events::{BusHerald, BusWitness, Feeder, announce, answer_frames, hear_sealed, keep_room, log_frozen};
 use crate::metrics::Metrics;
 use crate::storage::{StorageError, Store};
 
@@ -22,7 +24,7 @@ const CHAIN_ARBITERS_MAX: usize = 4;
 pub struct Pipeline {
     tasks: Vec<JoinHandle<()>>,
     arbiters: Vec<Arbiter>,
-    _answering: Answering,
+    _answering: Vec<Answering>,
     /// What the log shows.
     pub shown: watch::Receiver<Shown>,
 }
@@ -41,36 +43,35 @@ impl Pipeline {
     ) -> Result<Self, StorageError> {
         let position = store.position(&partitions).await?;
         let witness = Arc::new(BusWitness { bus: bus.clone() });
-        let around = LogSurroundings {
-            store: store.clone(),
-            key: key.clone(),
-            witness: witness.clone(),
-            metrics: metrics.clone(),
-        };
-        let (log, shown) = Log::new(around);
         let log_arbiter = Arbiter::new();
-        let log = Log::start_in_arbiter(&log_arbiter.handle(), |_| log);
+        let mut answering = vec![answer_frames(&bus, store.clone())];
+        let (sealed, shown) = if partitions.write_the_log() {
+            let (store, key) = (store.clone(), key.clone());
+            let (log, shown) =
+                Log::new(LogSurroundings { store, key, witness: witness.clone(), metrics: metrics.clone() });
+            let sealed = Log::start_in_arbiter(&log_arbiter.handle(), |_| log).recipient();
+            answering.push(hear_sealed(&bus, sealed.clone()));
+            (sealed, shown)
+        } else {
+            let herald = Arc::new(BusHerald { bus: bus.clone() });
+            let (follower, shown) = Follower::new(store.clone(), key.clone(), herald);
+            (Follower::start_in_arbiter(&log_arbiter.handle(), |_| follower).recipient(), shown)
+        };
 
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let chain_arbiters: Vec<Arbiter> = (0..cores.min(CHAIN_ARBITERS_MAX)).map(|_| Arbiter::new()).collect();
         let handles = chain_arbiters.iter().map(Arbiter::handle).collect();
         let (told, hears) = mpsc::unbounded_channel();
-        let around = ChainSurroundings {
-            store: store.clone(),
-            witness,
-            told,
-            sealed: log.recipient(),
-            metrics: metrics.clone(),
-        };
+        let around = ChainSurroundings { store: store.clone(), witness, told, sealed, metrics: metrics.clone() };
+        let writes_the_log = partitions.write_the_log();
         let feeder = Feeder::new(bus.clone(), around, hears, handles, partitions, position);
 
-        let answering = answer_frames(&bus, store.clone());
-        let tasks = vec![
-            tokio::spawn(feeder.run()),
-            tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone())),
-            tokio::spawn(keep_room(bus.clone(), store, metrics)),
-            tokio::spawn(watch_frozen(bus, key, shown.clone())),
-        ];
+        let mut tasks = vec![tokio::spawn(feeder.run())];
+        if writes_the_log {
+            tasks.push(tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone())));
+            tasks.push(tokio::spawn(keep_room(bus.clone(), store, metrics)));
+            tasks.push(tokio::spawn(watch_frozen(bus, key, shown.clone())));
+        }
         let arbiters = chain_arbiters.into_iter().chain([log_arbiter]).collect();
         Ok(Self { tasks, arbiters, _answering: answering, shown })
     }

@@ -1,6 +1,7 @@
 //! One actor a file. Each owns a piece of state that must change in one order.
 
 pub mod chain;
+pub mod follower;
 pub mod log;
 
 use std::time::SystemTime;

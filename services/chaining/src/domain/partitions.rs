@@ -46,6 +46,11 @@ impl Partitions {
         self.0.binary_search(&partition(operator)).is_ok()
     }
 
+    /// Whether the process that owns them writes the log, trims the streams and announces: the one that owns the first.
+    pub fn write_the_log(&self) -> bool {
+        self.0.first() == Some(&0)
+    }
+
     /// Whether these are all there are.
     pub fn are_all(&self) -> bool {
         self.0.len() == usize::from(PARTITIONS)
@@ -80,5 +85,7 @@ mod tests {
         assert!(Partitions::of(1, 2).expect("a share").hold(operator));
         assert!(!Partitions::of(0, 2).expect("a share").hold(operator));
         assert!(Partitions::all().hold(operator) && Partitions::all().are_all());
+        let writers = (0..3).filter(|ordinal| Partitions::of(*ordinal, 3).expect("a share").write_the_log());
+        assert_eq!(writers.collect::<Vec<_>>(), [0]);
     }
 }

@@ -17,7 +17,7 @@ const OPERATORS_PAGE: usize = 256;
 
 pub(super) async fn check(
     store: &dyn Store,
-    scope: Scope,
+    scope: Scope<'_>,
     checked: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Checked<()> {
@@ -27,6 +27,9 @@ pub(super) async fn check(
         let operators = store.operators(after, OPERATORS_PAGE).await;
         let operators = operators.map_err(|error| unreadable(&error, Finding::new(What::Head, "")))?;
         for operator in &operators {
+            if matches!(scope, Scope::Newest { of, .. } if !of.hold(*operator)) {
+                continue;
+            }
             chain(store, *operator, scope, &mut unpacker, checked, progress).await?;
             checked.chains += 1;
         }
@@ -40,7 +43,7 @@ pub(super) async fn check(
 async fn chain(
     store: &dyn Store,
     operator: OperatorId,
-    scope: Scope,
+    scope: Scope<'_>,
     unpacker: &mut Unpacker,
     checked: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
@@ -49,7 +52,7 @@ async fn chain(
     let head = store.head(operator).await.map_err(|error| unreadable(&error, of_head()))?;
     let first = match scope {
         Scope::Everything => 1,
-        Scope::Newest(blocks) => (head.height.0 + 1).saturating_sub(blocks).max(1),
+        Scope::Newest { blocks, .. } => (head.height.0 + 1).saturating_sub(blocks).max(1),
     };
     // Before the first block looked at nothing is known; the links and sums count from there.
     let mut so_far = (first == 1).then(Head::start);

@@ -125,10 +125,10 @@ impl Store for ScyllaStore {
     }
 
     async fn logged(&self, operator: OperatorId) -> Result<Height, StorageError> {
-        if let Some(logged) = self.log.own_logged(operator) {
+        let what = || format!("the logged height of {operator}");
+        if let Some(logged) = self.log.own_logged(operator).await.map_err(failed(what))? {
             return Ok(logged);
         }
-        let what = || format!("the logged height of {operator}");
         // Nothing beyond the head is logged: the search begins there.
         let head = self.chains.reached(operator).await.map_err(failed(what))?;
         self.log.logged(operator, head).await.map_err(failed(what))

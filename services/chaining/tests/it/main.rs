@@ -11,5 +11,6 @@ mod cql;
 mod doubles;
 mod fsck;
 mod log;
+mod partitions;
 mod path;
 mod world;

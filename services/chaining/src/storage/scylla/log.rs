@@ -27,8 +27,7 @@ const PLACES_AT_A_TIME: i32 = 16;
 const LOG_SIZE: &str = "log_size";
 const ANNOUNCED: &str = "announced";
 
-/// What this process wrote last to the log. True for as long as nobody else writes; when somebody did, the next compare-and-set is
-/// refused and this is forgotten.
+/// What this process wrote last to the log. True for as long as nobody else writes: until a segment begins where this ends.
 #[derive(Default)]
 struct Own {
     size: u64,
@@ -42,6 +41,7 @@ pub(super) struct LogTables {
     segment_up_to: Read,
     segments_from: Read,
     last_segment: Read,
+    begins_at: Read,
     settled: Read,
     insert: CompareAndSet,
     put_place: Write,
@@ -90,6 +90,7 @@ impl LogTables {
             last_segment: cql
                 .read("SELECT first, count FROM @log_segments WHERE bucket = ? ORDER BY first DESC LIMIT 1")
                 .await?,
+            begins_at: cql.read("SELECT first FROM @log_segments WHERE bucket = ? AND first = ?").await?,
             settled: cql.serial_read(&format!("{segment} = ?")).await?,
             insert: cql
                 .compare_and_set(
@@ -280,9 +281,13 @@ impl LogTables {
         Ok(None)
     }
 
-    /// The newest height of an operator in the log, if this process put it there.
-    pub(super) fn own_logged(&self, operator: OperatorId) -> Option<Height> {
-        self.own().as_ref()?.logged.get(&operator).copied()
+    /// The newest height of an operator in the log, if this process put it there and nobody wrote to the log since.
+    pub(super) async fn own_logged(&self, operator: OperatorId) -> Result<Option<Height>, StoreError> {
+        let own = self.own().as_ref().and_then(|own| Some((own.size, *own.logged.get(&operator)?)));
+        let Some((size, logged)) = own else { return Ok(None) };
+        let next: Option<(i64,)> =
+            self.cql.row(&self.begins_at, (column(size / ENTRIES_IN_BUCKET), column(size))).await?;
+        Ok(next.is_none().then_some(logged))
     }
 
     /// The newest height of an operator in the log, looked for from somewhere near the head of its chain.
