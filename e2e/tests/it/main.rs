@@ -18,5 +18,6 @@ mod mesh;
 mod nemesis;
 mod others;
 mod replicas;
+mod sharing;
 mod telemetry;
 mod world;

@@ -64,6 +64,11 @@ async fn anyone_can_check_what_became_of_files(mut world: World) {
         receipts_hold(&own, *operator, &stored);
         heads.insert(*operator, (token, chain));
     }
+    let counted = until("the counter of published records", Duration::from_secs(5), || async {
+        published_total(&world).await.filter(|counted| *counted >= 100_000)
+    })
+    .await;
+    assert_eq!(counted, 100_000, "each record is published once");
     println!("published and read again after {:.1} s", began.elapsed().as_secs_f64());
 
     let (operator, (token, _)) = heads.first_key_value().expect("an operator");
@@ -149,4 +154,12 @@ fn checked_by_others(world: &World, others: Option<Others>, proof: &[u8]) {
     for at in (0..proof.len()).step_by(7) {
         assert!(ledger::verify::record_proof(&flipped(proof, at), &ours).is_err(), "accepted with byte {at} changed");
     }
+}
+
+/// What chaining counted as published.
+async fn published_total(world: &World) -> Option<u64> {
+    let metrics = world.get(&format!("{}/metrics", world.mesh().chaining), None).await?;
+    let metrics = String::from_utf8(metrics).ok()?;
+    let line = metrics.lines().find(|line| line.starts_with("dsom_chaining_records_published_total"))?;
+    Some(line.rsplit(' ').next()?.parse::<f64>().ok()? as u64)
 }

@@ -42,8 +42,10 @@ pub struct World {
     dir: tempfile::TempDir,
     /// What `up` is told of the engine.
     engine: Vec<String>,
-    /// Dropped with it.
-    _keyspaces: Option<CqlKeyspace>,
+    /// Beside that of this process.
+    environment: Vec<(&'static str, &'static str)>,
+    /// The keyspaces' first part of the name; dropped with it.
+    keyspaces: Option<(String, CqlKeyspace)>,
     up: Option<Process>,
     /// For requests of the test's own.
     pub http: reqwest::Client,
@@ -54,7 +56,7 @@ impl World {
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("dsom-e2e-").tempdir().expect("a temporary folder");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("an HTTP client");
-        Self { dir, engine: Vec::new(), _keyspaces: None, up: None, http }
+        Self { dir, engine: Vec::new(), environment: Vec::new(), keyspaces: None, up: None, http }
     }
 
     /// As [`World::new`], with keyspaces of its own on the CQL server; on another than `SCYLLA_NODES` names if `nodes` does. `None`
@@ -65,8 +67,24 @@ impl World {
         let nodes = nodes.unwrap_or_else(|| keyspaces.nodes());
         let mut world = Self::new();
         world.engine = ["--store", "scylla", "--nodes", &nodes, "--keyspace", &prefix].map(str::to_owned).to_vec();
-        world._keyspaces = Some(keyspaces);
+        world.keyspaces = Some((prefix, keyspaces));
         Some(world)
+    }
+
+    /// What the mesh gets in its environment when it is started.
+    pub fn environment(&mut self, variables: impl IntoIterator<Item = (&'static str, &'static str)>) {
+        self.environment.extend(variables);
+    }
+
+    /// Settings of a service that keeps its data where the mesh's own does: on the CQL server.
+    pub fn cql_settings(&self, service: &str) -> Vec<(String, String)> {
+        let (prefix, keyspaces) = self.keyspaces.as_ref().expect("a mesh on a CQL server");
+        let name = |field: &str| format!("DSOM_{}_{field}", service.to_uppercase());
+        vec![
+            (name("STORE"), "scylla".to_owned()),
+            (name("SCYLLA_NODES"), keyspaces.nodes()),
+            (name("SCYLLA_KEYSPACE"), format!("{prefix}_{service}")),
+        ]
     }
 
     /// A new folder with a mesh that is ready.
@@ -86,6 +104,7 @@ impl World {
     pub fn begin(&mut self) {
         let mut command = Command::new(binary("dsom"));
         command.args(["up", "--ports", "free", "--data"]).arg(self.dir.path()).args(&self.engine);
+        command.envs(self.environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.up = Some(Process::spawn(&mut command, MESH));
     }
