@@ -27,6 +27,16 @@ impl Places {
         }
     }
 
+    /// No message up to here is one to follow but those that were delivered.
+    pub fn pass(&mut self, seq: u64) {
+        self.delivered = seq.max(self.delivered);
+    }
+
+    /// The last place that was delivered or passed.
+    pub fn reached(&self) -> u64 {
+        self.delivered
+    }
+
     /// A message is sealed, or was already.
     pub fn done(&mut self, seq: u64) {
         self.open.remove(&seq);
@@ -78,6 +88,20 @@ mod tests {
         assert_eq!(places.position(), 15);
         places.delivered(12);
         assert_eq!((places.position(), places.open()), (15, 0), "delivered again, and dealt with before");
+    }
+
+    #[test]
+    fn what_others_follow_is_passed_and_holds_nothing_back() {
+        let mut places = Places::from(10);
+        places.pass(40);
+        assert_eq!((places.position(), places.reached()), (40, 40));
+        places.pass(30);
+        places.delivered(41);
+        places.pass(50);
+        assert_eq!((places.position(), places.reached()), (40, 50), "41 is open");
+        places.hold(operator(1), 41);
+        places.pass(60);
+        assert_eq!(places.position(), 40, "41 is held");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Reads `TX` in order and hands each message to its operator's chain; acknowledges when the chain says that it is durable.
 //!
-//! The position is this program's, kept in its store: acknowledging only tells the server that there is room for more.
+//! The position is this program's, kept in its store: acknowledging only tells the server that there is room for more. It moves on
+//! over what other processes seal, too, or the position of a share that falls silent would keep all of `TX` from being trimmed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use actix::prelude::*;
-use bus::{Bus, Delivery, Feed, FeedError};
+use bus::{Bus, Delivery, Feed, FeedError, ReadError};
 use contracts::{OperatorId, subjects};
 use tokio::sync::mpsc;
 
@@ -85,7 +86,10 @@ impl Feeder {
             tokio::select! {
                 biased;
                 Some(told) = self.told.recv() => self.hear(told).await,
-                _ = tick.tick() => self.keep_position().await,
+                _ = tick.tick() => {
+                    self.pass_foreign().await;
+                    self.keep_position().await;
+                }
                 next = self.feed.next() => match next {
                     Ok(delivery) => self.deliver(delivery).await,
                     Err(error) => self.lost(&error).await,
@@ -100,6 +104,7 @@ impl Feeder {
             // Nobody who got a receipt wrote here: there is no such operator or stream.
             tracing::error!(subject = %delivery.subject, tx_seq, "a message at {tx_seq} of TX has no operator's subject");
             self.metrics.foreign_message();
+            self.places.pass(tx_seq);
             return delivery.ack().await;
         };
         self.places.delivered(tx_seq);
@@ -198,6 +203,34 @@ impl Feeder {
             self.rewind(true);
         }
         tokio::time::sleep(RETRY_DELAY).await;
+    }
+
+    /// Passes what is in `TX` for other processes alone. The feed does not tell of it.
+    async fn pass_foreign(&mut self) {
+        if self.partitions.are_all() || self.places.open() > 0 {
+            return;
+        }
+        match self.foreign_up_to().await {
+            Ok(Some(end)) => self.places.pass(end),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(error = with_causes(&error), "TX can't be looked at, trying again"),
+        }
+    }
+
+    /// The end of `TX`, if nothing of these partitions lies between it and what was reached. The end is read first: what comes
+    /// after it may be theirs.
+    async fn foreign_up_to(&self) -> Result<Option<u64>, ReadError> {
+        let (end, from) = (self.bus.state_of(subjects::TX).await?.last_seq, self.places.reached() + 1);
+        if end < from {
+            return Ok(None);
+        }
+        for partition in self.partitions.iter() {
+            let subject = subjects::tx_of_partition(partition);
+            if self.bus.next_of(subjects::TX, &subject, from).await?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(end))
     }
 
     async fn keep_position(&mut self) {

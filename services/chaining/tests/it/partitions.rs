@@ -1,24 +1,31 @@
-//! Several processes over one store: each seals its partitions, one writes the log; and what happens when two own the same by mistake.
+//! Several processes over one store: each seals its partitions, one writes the log and trims; and what happens when two own the same
+//! by mistake.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::Bus;
+use bus::{Bus, StreamBytes};
 use chaining::domain::partitions::Partitions;
 use chaining::fsck::{Scope, fsck};
 use chaining::metrics::Metrics;
 use chaining::pipeline::Pipeline;
 use chaining::storage::{ScyllaStore, Store};
-use contracts::{Height, OperatorId, StreamNo};
+use contracts::{Height, OperatorId, StreamNo, subjects};
 use testkit::{CqlKeyspace, NatsServer};
 
-use crate::world::{connect, frame, key, open, publish, sealed, until};
+use crate::world::{connect, connect_with, frame, key, open, publish, sealed, until};
 
 /// Records of a frame.
 const FRAME: u64 = 20;
 /// How late a record may be published that another process than the log's writer sealed.
-const PUBLISHED: Duration = Duration::from_secs(3);
+const PUBLISHED: Duration = Duration::from_secs(2);
+/// Records of a frame that takes room.
+const LARGE_FRAME: u64 = 4_000;
+/// `TX` is trimmed once it holds a quarter of this.
+const SMALL_TX: StreamBytes = StreamBytes { tx: 2 << 20, ledger: 64 << 20, alerts: 1 << 20 };
+/// Longer than the position and then the streams are left alone.
+const TRIMMED: Duration = Duration::from_millis(3_500);
 
 /// Operators whose partitions are these modulo 64: the last byte decides.
 fn operator_in(partition: u8) -> OperatorId {
@@ -61,11 +68,12 @@ async fn all_published(store: &Arc<dyn Store>, operators: &[OperatorId], frames:
     })
     .await;
     assert!(began.elapsed() < PUBLISHED, "published after {:?}", began.elapsed());
+    let newest = store.checkpoint().await.unwrap().unwrap();
     for pipeline in shown {
         let shown = pipeline.shown.borrow().clone();
-        assert_eq!(shown.frozen, None);
-        assert_eq!(key().open(&shown.note.unwrap()).unwrap().size, shown.size);
+        assert_eq!((shown.frozen, shown.note), (None, Some(newest.note.clone())));
     }
+    key().open(&newest.note).unwrap();
     let report = fsck(&**store, key().verifier(), Scope::Everything, &mut |_| ()).await;
     assert!(report.ok, "{:?}", report.first);
 }
@@ -104,6 +112,13 @@ async fn two_processes_seal_their_partitions_and_one_publishes_all() {
         .await;
         let odd = replica(&beside, &other, 1, 2).await;
         all_published(&one, &operators, 20, &[&even, &odd]).await;
+
+        // The log's writer is away: the others seal, nobody hears of it, and it finds what it missed.
+        even.stop().await;
+        send(&bus, &operators, 20, 5).await;
+        sealed(&one, operators[3], 0, 25 * FRAME).await;
+        let even = replica(&bus, &one, 0, 2).await;
+        all_published(&one, &operators, 25, &[&even, &odd]).await;
         even.stop().await;
         odd.stop().await;
     })
@@ -134,4 +149,50 @@ async fn two_processes_that_own_the_same_neither_fork_nor_skip() {
         second.stop().await;
     })
     .await;
+}
+
+#[actix::test]
+async fn a_silent_share_holds_nothing_back_and_one_that_is_away_loses_nothing() {
+    let nats = NatsServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (bus, beside) = (connect_with(&nats, SMALL_TX).await, connect_with(&nats, SMALL_TX).await);
+    let (busy, rare) = (operator_in(0), operator_in(1));
+    let (even, odd) = (replica(&bus, &store, 0, 2).await, replica(&beside, &store, 1, 2).await);
+    publish(&bus, &frame(rare, 0, 1, FRAME, 5)).await;
+    for n in 0..20 {
+        publish(&bus, &frame(busy, 0, n * LARGE_FRAME + 1, LARGE_FRAME, 500)).await;
+    }
+    until("TX to be trimmed although nothing comes for one share", || async {
+        (bus.state_of(subjects::TX).await.unwrap().messages == 2).then_some(())
+    })
+    .await;
+
+    odd.stop().await;
+    let mut waiting = Vec::new();
+    for n in 1..5 {
+        waiting.push(publish(&bus, &frame(rare, 0, n * FRAME + 1, FRAME, 5)).await);
+    }
+    for n in 20..40 {
+        publish(&bus, &frame(busy, 0, n * LARGE_FRAME + 1, LARGE_FRAME, 500)).await;
+    }
+    sealed(&store, busy, 0, 40 * LARGE_FRAME).await;
+    tokio::time::sleep(TRIMMED).await;
+    assert!(store.position(&Partitions::of(0, 2).unwrap()).await.unwrap() > *waiting.last().unwrap());
+    for seq in waiting {
+        let there = bus.next_of(subjects::TX, &subjects::tx(rare, StreamNo(0)), seq).await.unwrap();
+        assert_eq!(there.map(|message| message.seq), Some(seq), "accepted, not sealed, and gone");
+    }
+    assert!(bus.state_of(subjects::TX).await.unwrap().bytes > SMALL_TX.tx / 4, "there is nothing to trim");
+
+    let odd = replica(&beside, &store, 1, 2).await;
+    sealed(&store, rare, 0, 5 * FRAME).await;
+    until("TX to be trimmed again", || async {
+        (bus.state_of(subjects::TX).await.unwrap().messages == 2).then_some(())
+    })
+    .await;
+    let report = fsck(&*store, key().verifier(), Scope::Everything, &mut |_| ()).await;
+    assert!(report.ok && report.checked.records == 40 * LARGE_FRAME + 5 * FRAME, "{report:?}");
+    even.stop().await;
+    odd.stop().await;
 }

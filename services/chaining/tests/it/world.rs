@@ -35,10 +35,14 @@ pub fn key() -> Arc<LogKey> {
 }
 
 pub async fn connect(nats: &NatsServer) -> Bus {
+    connect_with(nats, StreamBytes::default()).await
+}
+
+pub async fn connect_with(nats: &NatsServer, room: StreamBytes) -> Bus {
     let config =
         BusConfig { url: nats.url(), monitor_url: nats.monitor_url(), replicas: NonZeroU8::MIN, name: "test".into() };
     let bus = Bus::connect(config).await.unwrap();
-    bus.declare(StreamBytes::default(), LostStreams::Create).await.unwrap();
+    bus.declare(room, LostStreams::Create).await.unwrap();
     bus
 }
 
