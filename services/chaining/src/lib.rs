@@ -64,11 +64,9 @@ impl Running {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
     let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
+    can_be_shared(config.store.engine, config.replicas)?;
     let key = Arc::new(read_key(&config)?);
     let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
-    if config.replicas > 1 && config.store.engine == EngineKind::Embedded {
-        return Err(StartError::Shared { replicas: config.replicas });
-    }
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     let newest = Scope::Newest { blocks: BLOCKS_CHECKED_AT_START, of: &partitions };
     let report = fsck(store.as_ref(), key.verifier(), newest, &mut |_| ()).await;
@@ -115,6 +113,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running { server, pipeline })
 }
 
+/// Several processes can't open one embedded store: each would make chains and a log of its own, under one key.
+fn can_be_shared(engine: EngineKind, replicas: u16) -> Result<(), StartError> {
+    match engine {
+        EngineKind::Embedded if replicas > 1 => Err(StartError::Shared { replicas }),
+        EngineKind::Embedded | EngineKind::Scylla => Ok(()),
+    }
+}
+
 fn read_key(config: &Config) -> Result<LogKey, StartError> {
     let path = &config.log_key;
     let text = std::fs::read_to_string(path);
@@ -125,4 +131,19 @@ fn read_key(config: &Config) -> Result<LogKey, StartError> {
 /// Whether the store knows of nothing yet, so that streams may be made on the broker.
 async fn is_new(store: &dyn Store) -> Result<bool, StorageError> {
     Ok(store.operators(None, 1).await?.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_embedded_store_is_refused_to_several_processes() {
+        let refused = can_be_shared(EngineKind::Embedded, 2).expect_err("two chains of one operator");
+        assert_eq!(
+            refused.to_string(),
+            "2 replicas can't share an embedded store: set store to scylla, or replicas to 1"
+        );
+        assert!(can_be_shared(EngineKind::Embedded, 1).is_ok() && can_be_shared(EngineKind::Scylla, 2).is_ok());
+    }
 }

@@ -7,21 +7,21 @@
 //! The store is the truth: at start, and whenever another writer was faster, the head is read again and `TX` is read again from
 //! the stored position. A frame that must not be sealed stops this chain, loudly, and no other.
 
+mod words;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use bytes::Bytes;
 use contracts::frame::{Frame, Unpacker};
-use contracts::{Hash, Height, OperatorId, StreamNo, UnixMillis};
-use tokio::sync::mpsc;
+use contracts::{OperatorId, StreamNo};
 
-use super::{Witness, now};
+use super::now;
 use crate::domain::chain::{BLOCK_AGE_MS_MAX, Collected, Head, NewBlock, Place, Taken, seal};
 use crate::domain::frame::{Damage, check};
-use crate::metrics::Metrics;
-use crate::storage::{Appended, StorageError, Store};
+use crate::storage::{Appended, StorageError};
+
+pub use words::{Ask, BlockSealed, Snapshot, Stop, Surroundings, Take, Told};
 
 /// More than the feed hands out without acknowledgement, so that `try_send` never finds it full.
 pub const MAILBOX_MESSAGES_MAX: usize = 8 * 1024;
@@ -29,136 +29,6 @@ pub const MAILBOX_MESSAGES_MAX: usize = 8 * 1024;
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// Gaps in a row that are answered by reading `TX` again; after that the missing frames are held to be lost.
 const GAPS_MAX: u32 = 3;
-
-/// Why a chain stopped. Only a person can put it right; other operators' chains go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// A frame must not be sealed.
-    #[error("the message at {tx_seq} of TX, stream {stream}, must not be sealed")]
-    Damaged {
-        /// The stream its subject names.
-        stream: StreamNo,
-        /// Its sequence in `TX`.
-        tx_seq: u64,
-        /// What is wrong with it.
-        #[source]
-        damage: Damage,
-    },
-    /// Frames are missing in `TX`.
-    #[error("stream {stream}: seqs {expected} to {before} are not in TX")]
-    Missing {
-        /// Which stream.
-        stream: StreamNo,
-        /// The first missing seq.
-        expected: u64,
-        /// The last missing seq.
-        before: u64,
-    },
-    /// `LEDGER` has a block of this operator that the store has not: the store was rolled back.
-    #[error("LEDGER has block {announced} with hash {hash}, the store has another or none at this height")]
-    RolledBack {
-        /// Height of the block on `LEDGER`.
-        announced: Height,
-        /// Its hash.
-        hash: Hash,
-    },
-    /// Handling a frame panicked again and again.
-    #[error("sealing panicked {0} times")]
-    Panicked(u32),
-}
-
-/// What a chain tells those who feed it.
-#[derive(Debug)]
-pub enum Told {
-    /// These messages are in blocks, durably.
-    Sealed {
-        /// The sequence in `TX` of each.
-        tx_seqs: Vec<u64>,
-    },
-    /// This message was in a block already: nothing was to do.
-    Known {
-        /// Its sequence in `TX`.
-        tx_seq: u64,
-    },
-    /// This message can't be sealed as long as the chain is stopped.
-    Held {
-        /// Whose.
-        operator: OperatorId,
-        /// Its sequence in `TX`.
-        tx_seq: u64,
-    },
-    /// The chain stopped.
-    Stopped {
-        /// Whose.
-        operator: OperatorId,
-        /// Why.
-        stop: Stop,
-    },
-    /// Messages are missing here: read `TX` again, from its first message if `from_first`, else from the position.
-    Rewind {
-        /// The round in which they were missed; nothing is to do when a later one runs already.
-        round: u64,
-        /// Whether the position itself is in doubt.
-        from_first: bool,
-    },
-}
-
-/// What a chain works with.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// Where blocks are kept.
-    pub store: Arc<dyn Store>,
-    /// What others saw.
-    pub witness: Arc<dyn Witness>,
-    /// Who feeds it. As many can wait as messages are handed out, which is bounded.
-    pub told: mpsc::UnboundedSender<Told>,
-    /// Who is to know of new blocks.
-    pub sealed: Recipient<BlockSealed>,
-    /// Counters.
-    pub metrics: Metrics,
-}
-
-/// A block was appended.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct BlockSealed {
-    /// Whose.
-    pub operator: OperatorId,
-    /// Its height.
-    pub height: Height,
-    /// When the batches of each of its frames were accepted.
-    pub accepted_at: Vec<UnixMillis>,
-}
-
-/// Seal this message.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Take {
-    /// The stream its subject names.
-    pub stream: StreamNo,
-    /// Its sequence in `TX`.
-    pub tx_seq: u64,
-    /// How often `TX` was read again before this message was handed out.
-    pub round: u64,
-    /// The frame.
-    pub bytes: Bytes,
-}
-
-/// Tell your state.
-#[derive(Debug, Message)]
-#[rtype(result = "Snapshot")]
-pub struct Ask;
-
-/// A chain's state.
-#[derive(Debug, Clone, PartialEq, Eq, MessageResponse)]
-pub struct Snapshot {
-    /// Height of the last stored block.
-    pub height: Height,
-    /// Packed bytes that wait for a block.
-    pub waiting_bytes: usize,
-    /// Why it stopped, if it did.
-    pub stopped: Option<Stop>,
-}
 
 /// The actor. See the module's text.
 pub struct Chain {
@@ -251,7 +121,31 @@ impl Chain {
         self.tell(Told::Rewind { round: self.round, from_first });
     }
 
-    fn gap(&mut self, stream: StreamNo, expected: u64, first: u64, tx_seq: u64) {
+    /// Seqs did not come. Unless another writer sealed them, in which case they may be trimmed, they are read again.
+    fn gap(&mut self, stream: StreamNo, expected: u64, first: u64, tx_seq: u64, ctx: &mut Context<Self>) {
+        let (store, operator) = (self.around.store.clone(), self.operator);
+        let looking = async move {
+            loop {
+                match store.head(operator).await {
+                    Ok(head) => return head,
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(%operator, error, "the head of {operator} could not be read, trying again");
+                        tokio::time::sleep(RETRY_DELAY).await;
+                    }
+                }
+            }
+        };
+        ctx.wait(looking.into_actor(self).map(move |head, chain, ctx| {
+            if head.sealed_through(stream) >= expected {
+                chain.overtaken(ctx);
+            } else {
+                chain.missed(stream, expected, first, tx_seq);
+            }
+        }));
+    }
+
+    fn missed(&mut self, stream: StreamNo, expected: u64, first: u64, tx_seq: u64) {
         let gaps = self.gaps.entry(stream).or_default();
         *gaps += 1;
         let gaps = *gaps;
@@ -266,7 +160,19 @@ impl Chain {
         }
     }
 
-    fn take(&mut self, take: Take) -> Result<(), Damage> {
+    /// Another writer went on with this chain: so does this one, from there.
+    fn overtaken(&mut self, ctx: &mut Context<Self>) {
+        let operator = self.operator;
+        tracing::warn!(%operator, "another writer appended to the chain of {operator}, reading again");
+        self.around.metrics.head_moved();
+        // A block that is being written learns it by itself.
+        if !self.sealing {
+            self.load(ctx);
+        }
+        self.read_again(false);
+    }
+
+    fn take(&mut self, take: Take, ctx: &mut Context<Self>) -> Result<(), Damage> {
         let frame = Frame::decode(&take.bytes).map_err(Damage::Frame)?;
         if frame.operator != self.operator || frame.stream != take.stream {
             return Err(Damage::Subject { operator: frame.operator, stream: frame.stream });
@@ -282,7 +188,7 @@ impl Chain {
                 self.gaps.remove(&frame.stream);
                 self.collected.push(Taken { tx_seq: take.tx_seq, frame });
             }
-            Place::Gap { expected } => self.gap(frame.stream, expected, first.get(), take.tx_seq),
+            Place::Gap { expected } => self.gap(frame.stream, expected, first.get(), take.tx_seq, ctx),
             Place::Overlap { known } => return Err(Damage::Overlap { first: first.get(), last, sealed: known }),
         }
         Ok(())
@@ -337,13 +243,8 @@ impl Chain {
     }
 
     fn appended(&mut self, appended: Appended, block: NewBlock, taken: &[Taken], ctx: &mut Context<Self>) {
-        let operator = self.operator;
         if appended == Appended::HeadMoved {
-            tracing::warn!(%operator, "another writer appended to the chain of {operator}, reading again");
-            self.around.metrics.head_moved();
-            self.load(ctx);
-            self.read_again(false);
-            return;
+            return self.overtaken(ctx);
         }
         self.head = block.head;
         let at = now();
@@ -362,7 +263,7 @@ impl Chain {
         }
         // A full or closed mailbox loses nothing: the log looks for itself at what is sealed from time to time.
         let accepted_at = taken.iter().map(|one| one.frame.accepted_at).collect();
-        let height = self.head.height;
+        let (operator, height) = (self.operator, self.head.height);
         drop(self.around.sealed.try_send(BlockSealed { operator, height, accepted_at }));
         self.seal_or_wait(ctx);
     }
@@ -406,7 +307,7 @@ impl Handler<Take> for Chain {
         if self.stopped.is_some() {
             return self.hold(tx_seq);
         }
-        if let Err(damage) = self.take(take) {
+        if let Err(damage) = self.take(take, ctx) {
             self.stop_sealing(Stop::Damaged { stream, tx_seq, damage });
             return self.hold(tx_seq);
         }

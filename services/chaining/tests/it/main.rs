@@ -13,4 +13,5 @@ mod fsck;
 mod log;
 mod partitions;
 mod path;
+mod roles;
 mod world;
