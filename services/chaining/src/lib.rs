@@ -14,6 +14,7 @@ pub mod storage;
 pub mod transfer;
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use bus::{Bus, LostStreams, StreamBytes};
@@ -54,6 +55,20 @@ impl Running {
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
         (self.server, self.pipeline.stop())
+    }
+}
+
+/// The process: reads its configuration, starts, waits for a signal, stops; or checks a store that nobody serves (`fsck DIR VKEY`),
+/// brings its schema up to date (`migrate`), or moves chains and log to a CQL server (`transfer VKEY`).
+///
+/// Here and not in `main.rs`, so that all of it is compiled once: an async function is compiled where it is first waited for.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((first, rest)) if first == "fsck" => fsck::offline::main(rest),
+        Some((first, _)) if first == "migrate" => runtime::once("chaining", storage::migrate),
+        Some((first, [vkey])) if first == "transfer" => transfer::main(vkey.clone()),
+        _ => runtime::main("chaining", |config| async { start(config).await.map(Running::into_parts) }),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod storage;
 pub mod transfer;
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,18 @@ impl Running {
             }
         };
         (server, after)
+    }
+}
+
+/// The process: reads its configuration, starts, waits for a signal, stops; or brings its schema up to date (`migrate`), or moves its
+/// index to a CQL server (`transfer`).
+///
+/// Here and not in `main.rs`, so that all of it is compiled once: an async function is compiled where it is first waited for.
+pub fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("migrate") => runtime::once("ingest", storage::migrate),
+        Some("transfer") => transfer::main(),
+        _ => runtime::main("ingest", |config| async { start(config).await.map(Running::into_parts) }),
     }
 }
 
