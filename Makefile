@@ -17,7 +17,8 @@ test: tools ## everything that must pass
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo build --workspace --bins
-	services/dsom/tools/cql.sh run cargo test --workspace
+	@# Most tests wait for servers: more of them than cores run side by side.
+	RUST_TEST_THREADS=4 services/dsom/tools/cql.sh run cargo test --workspace
 
 tools: ## nats-server, where there is none
 	@services/dsom/tools/nats-server.sh
@@ -34,7 +35,7 @@ bench: tools build ## the speed of the mesh on this machine, on both engines
 
 nemesis: tools ## twenty seeded kills under load
 	cargo build --workspace --bins
-	DSOM_NEMESIS_KILLS=20 services/dsom/tools/cql.sh run cargo test -p dsom-e2e --test it nemesis -- --nocapture
+	DSOM_NEMESIS_KILLS=20 services/dsom/tools/cql.sh run cargo test -p dsom-e2e --test it -- nemesis engine sharing --nocapture
 
 fmt: ## format
 	cargo fmt --all

@@ -11,7 +11,7 @@ use testkit::{Process, binary, free_port};
 
 use crate::check::everything_holds;
 use crate::load::Load;
-use crate::nemesis::log_size;
+use crate::nemesis::{from_environment, log_size};
 use crate::world::{World, signal, turn, until};
 
 /// How long a process may take to be ready, after a start and after a kill.
@@ -34,7 +34,8 @@ async fn two_chaining_processes_share_the_chains_and_a_wrong_owner_is_harmless()
     let load = Load::start(&world, &operators, 2, seed);
     sealing(&world, &operators).await;
 
-    for kill in 0..4 {
+    let kills: usize = from_environment("DSOM_NEMESIS_KILLS").unwrap_or(2);
+    for kill in 0..kills {
         let began = Instant::now();
         let who = match kill % 2 {
             0 => kill_first(&world).await,
