@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use contracts::receipt::Receipt;
 use contracts::{Seq, StreamNo};
+use ledger::batch_signature::{BadSignature, BatchSignature, Covered};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::pause::Pause;
@@ -13,6 +14,8 @@ use crate::{BadReceipt, Batch, Config, ReceiptKeys};
 
 /// Most bytes of an answer that is read.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How batches are written.
+const NDJSON: &str = "application/x-ndjson";
 
 /// Ingest as an operator sees it.
 pub struct Api {
@@ -65,6 +68,9 @@ pub enum SendError {
     /// The batch could not be packed.
     #[error("the batch could not be packed")]
     Pack(#[source] std::io::Error),
+    /// The batch could not be signed: the path under the URL can't be, or the clock is before 1970.
+    #[error("the batch could not be signed")]
+    Sign(#[source] BadSignature),
     /// The sender has ended before.
     #[error("the sender has ended")]
     Ended,
@@ -158,17 +164,32 @@ impl Api {
     }
 
     async fn post(&self, stream: StreamNo, batch: &Batch) -> Result<Answer<Receipt>, SendError> {
+        let url = format!("{}/v1/streams/{stream}/batches", self.config.url);
+        let signature = self.sign(&url, batch)?;
         let mut request = self
             .http
-            .post(format!("{}/v1/streams/{stream}/batches", self.config.url))
+            .post(url)
             .bearer_auth((self.config.token)())
-            .header(CONTENT_TYPE, "application/x-ndjson")
+            .header(CONTENT_TYPE, NDJSON)
             .header("dsom-batch-root", batch.root.to_string())
             .body(batch.body.clone());
         if let Some(encoding) = batch.encoding.header() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
+        if let Some(signature) = signature {
+            request = request.header("signature-input", signature.signature_input());
+            request = request.header("signature", signature.signature());
+        }
         read(request.send().await).await
+    }
+
+    /// The batch's signature, where there is a key. The path signed is the one on the wire, after the URL was
+    /// normalised.
+    fn sign(&self, url: &str, batch: &Batch) -> Result<Option<BatchSignature>, SendError> {
+        // A URL that can't be read fails when it is sent to, with or without a signature.
+        let (Some(key), Ok(url)) = (&self.config.batch_key, Url::parse(url)) else { return Ok(None) };
+        let covered = Covered::new(url.path(), NDJSON, batch.root).map_err(SendError::Sign)?;
+        key.sign(&covered).map(Some).map_err(SendError::Sign)
     }
 }
 

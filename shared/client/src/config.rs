@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contracts::OperatorId;
 
-use crate::Encoding;
+use crate::{BatchKey, Encoding};
 
 /// How to reach ingest and how to send. Every field has a limit's default but the first three.
 #[derive(Clone)]
@@ -30,10 +30,12 @@ pub struct Config {
     pub try_timeout: Duration,
     /// Longest pause between two tries, where the server does not ask for a longer one.
     pub pause_max: Duration,
+    /// Signs every batch, where the operator has registered a key for it; `None` sends them unsigned.
+    pub batch_key: Option<Arc<BatchKey>>,
 }
 
 impl Config {
-    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try.
+    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try, unsigned.
     pub fn new(url: &str, token: &str, operator: OperatorId) -> Self {
         let token = token.to_owned();
         Self {
@@ -47,6 +49,7 @@ impl Config {
             encoding: Encoding::Zstd,
             try_timeout: Duration::from_secs(15),
             pause_max: Duration::from_secs(5),
+            batch_key: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod batch;
+mod batch_key;
 mod config;
 mod keys;
 mod pause;
@@ -11,6 +12,7 @@ mod sender;
 
 pub use api::{Api, Refusal, SendError};
 pub use batch::{Batch, Encoding};
+pub use batch_key::{BadBatchKey, BatchKey};
 pub use config::Config;
 pub use keys::{BadReceipt, ReceiptKeys};
 pub use pseudonym::pseudonym;

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws randomness or knows a service: bytes come in, verdicts go out. The README
 //! says which item is for what.
 
+pub mod batch_signature;
 mod checkpoint;
 mod hash;
 mod log;

@@ -3,3 +3,4 @@
 
 mod sending;
 mod server;
+mod signing;

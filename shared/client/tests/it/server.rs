@@ -43,6 +43,8 @@ pub struct State {
     /// Sizes of the batches that were accepted, in order.
     pub batches: Vec<usize>,
     pub encodings: Vec<String>,
+    /// Of every batch that came, answered or not: path, content type, root and the two headers of a signature.
+    pub signed: Vec<[Option<String>; 5]>,
     pub requests: u64,
     pub deeds: VecDeque<Deed>,
     keys: Vec<SigningKey>,
@@ -91,6 +93,10 @@ impl Server {
             } else {
                 assert!(head.starts_with("POST /v1/streams/3/batches "), "{head}");
                 assert_eq!(header("authorization").as_deref(), Some("Bearer token"));
+                let path = head.split(' ').nth(1).map(str::to_owned);
+                let [media, root] = ["content-type", "dsom-batch-root"].map(header);
+                let [input, signature] = ["signature-input", "signature"].map(header);
+                self.state.lock().unwrap().signed.push([path, media, root, input, signature]);
                 self.batch(&body, &header("content-encoding").unwrap_or_default(), header("dsom-batch-root")).await
             };
             let Some((status, json, after)) = answer else { return };

@@ -3,6 +3,7 @@
 // Helpers of tests are not themselves tests to clippy.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::needless_range_loop)]
 
+mod batch_signatures;
 mod data;
 mod golden;
 mod log;
