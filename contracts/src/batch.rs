@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::record::{self, RecordCode, Violation};
+use crate::record::{self, Body, Record, RecordCode, Vertical, Violation};
+use crate::time::UnixNanos;
 use crate::{Seq, UnixMillis};
 
 /// Most records of a batch.
@@ -32,6 +33,41 @@ pub struct CheckedBatch {
     pub starts: Vec<u32>,
     /// Bytes of each record.
     pub lengths: Vec<u16>,
+    /// What its wagers are about.
+    pub wagers: Wagers,
+}
+
+/// What the wagers of a batch are about, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wagers {
+    /// A bit for each vertical that stands in one, by its place in [`Vertical::ALL`].
+    verticals: u16,
+    /// The times of the first and the last; nothing without wagers.
+    span: Option<(UnixNanos, UnixNanos)>,
+}
+
+impl Wagers {
+    fn add(&mut self, record: &Record<'_>) {
+        if let Body::Wager(wager) = &record.body {
+            self.verticals |= 1 << wager.vertical as u16;
+            let (first, last) = self.span.unwrap_or((record.at, record.at));
+            self.span = Some((first.min(record.at), last.max(record.at)));
+        }
+    }
+
+    /// The verticals that stand in one.
+    pub fn verticals(self) -> impl Iterator<Item = Vertical> {
+        Vertical::ALL.iter().copied().filter(move |vertical| self.verticals & (1 << *vertical as u16) != 0)
+    }
+
+    /// When the first and the last were placed, in whole milliseconds, rounded down; `None` without wagers.
+    pub fn span(self) -> Option<(UnixMillis, UnixMillis)> {
+        self.span.map(|(first, last)| (millis(first), millis(last)))
+    }
+}
+
+fn millis(at: UnixNanos) -> UnixMillis {
+    UnixMillis(at.0.div_euclid(1_000_000))
 }
 
 impl CheckedBatch {
@@ -40,6 +76,22 @@ impl CheckedBatch {
         self.starts.iter().zip(&self.lengths).map(|(start, length)| {
             let start = *start as usize;
             body.get(start..start + usize::from(*length)).unwrap_or_default()
+        })
+    }
+
+    /// Reads the records again and gives the wagers among them: place in the batch, vertical and time in whole milliseconds,
+    /// rounded down. `body` and `now` are those it was checked with.
+    pub fn read_wagers<'a>(
+        &'a self,
+        body: &'a [u8],
+        now: UnixMillis,
+    ) -> impl Iterator<Item = (u32, Vertical, UnixMillis)> {
+        (0_u32..).zip(self.records(body)).filter_map(move |(index, bytes)| {
+            let record = record::parse(bytes, now).ok()?;
+            match record.body {
+                Body::Wager(wager) => Some((index, wager.vertical, millis(record.at))),
+                _ => None,
+            }
         })
     }
 }
@@ -111,7 +163,10 @@ pub fn check(body: &[u8], media: Media, now: UnixMillis) -> Result<CheckedBatch,
     }
     match (found.gap, found.first) {
         (Some(gap), _) => Err(gap),
-        (None, Some(first_seq)) => Ok(CheckedBatch { first_seq, starts: found.starts, lengths: found.lengths }),
+        (None, Some(first_seq)) => {
+            let Found { starts, lengths, wagers, .. } = found;
+            Ok(CheckedBatch { first_seq, starts, lengths, wagers })
+        }
         (None, None) => Err(BatchError::Empty),
     }
 }
@@ -124,6 +179,7 @@ struct Found {
     gap: Option<BatchError>,
     starts: Vec<u32>,
     lengths: Vec<u16>,
+    wagers: Wagers,
     invalid: Vec<Invalid>,
 }
 
@@ -140,7 +196,10 @@ impl Found {
         let bytes = body.get(span.clone()).unwrap_or_default();
         let parsed = if bytes.last() == Some(&b'\r') { Err(vec![stray_cr()]) } else { record::parse(bytes, now) };
         let seq = match parsed {
-            Ok(record) => record.seq,
+            Ok(record) => {
+                self.wagers.add(&record);
+                record.seq
+            }
             Err(violations) => {
                 let seq = record::seq_of(bytes);
                 let left = INVALID_MAX - self.invalid.len();
@@ -249,6 +308,34 @@ mod tests {
         let spaced = format!(" {a} \n");
         let batch = check(spaced.as_bytes(), Media::Ndjson, NOW).expect("good");
         assert_eq!(batch.records(spaced.as_bytes()).next(), Some(format!(" {a} ").as_bytes()));
+    }
+
+    #[test]
+    fn wagers_are_summed_up_and_found_again() {
+        let wager = |seq: u64, vertical: &str, at: &str| {
+            format!(
+                r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-9105cb9ecb0b","type":"wager","at":"{at}","amount":1,"currency":"UAH","channel":"web","vertical":"{vertical}","game":"a.b","round":"r"}}"#
+            )
+        };
+        let lines = [
+            record(7),
+            wager(8, "slots", "2026-10-24T18:00:29.0019Z"),
+            wager(9, "machine", "2026-10-24T18:00:28Z"),
+            record(10),
+            wager(11, "slots", "2026-10-24T18:00:28.5Z"),
+        ];
+        let body = lines.join("\n");
+        let batch = check(body.as_bytes(), Media::Ndjson, NOW).expect("good");
+        assert_eq!(batch.wagers.verticals().collect::<Vec<_>>(), [Vertical::Slots, Vertical::Machine]);
+        let at = |ms: i64| UnixMillis(1_792_864_828_000 + ms);
+        assert_eq!(batch.wagers.span(), Some((at(0), at(1_001))));
+        let again: Vec<_> = batch.read_wagers(body.as_bytes(), NOW).collect();
+        assert_eq!(
+            again,
+            [(1, Vertical::Slots, at(1_001)), (2, Vertical::Machine, at(0)), (4, Vertical::Slots, at(500))]
+        );
+        let none = check(record(7).as_bytes(), Media::Ndjson, NOW).expect("good");
+        assert_eq!((none.wagers.span(), none.wagers.verticals().next()), (None, None));
     }
 
     #[test]

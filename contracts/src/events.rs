@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::Flag;
 use crate::{Hash, OperatorId, Seq, StreamNo, UnixMillis};
 
 /// Alert kind, and the third part of its subject: an accepted record was sent again with other values.
@@ -14,6 +15,11 @@ pub const LOG_FROZEN: &str = "log-frozen";
 /// Alert kind: an operator's chain stopped for another reason than a damaged frame.
 pub const CHAIN_STOPPED: &str = "chain-stopped";
 
+/// Alert kind: wagers were accepted that were placed while the licence for them was suspended.
+pub const AFTER_SUSPENSION: &str = "after-suspension";
+/// Alert kind: wagers were accepted that no licence covers.
+pub const OUTSIDE_LICENCE: &str = "outside-licence";
+
 /// CloudEvents `specversion` of all events.
 pub const CE_SPECVERSION: &str = "1.0";
 /// CloudEvents `type` of a sealed block on `LEDGER`.
@@ -24,6 +30,8 @@ pub const CE_CHECKPOINT: &str = "org.dsom.log.checkpoint.v1";
 pub const CE_FRAME: &str = "org.dsom.batches.accepted.v1";
 /// CloudEvents `type` of [`RewriteAttempt`].
 pub const CE_REWRITE_ATTEMPT: &str = "org.dsom.alert.rewrite-attempt.v1";
+/// CloudEvents `type` of [`FlaggedRecords`].
+pub const CE_FLAGGED: &str = "org.dsom.alert.records-flagged.v1";
 /// CloudEvents `type` of [`DamagedFrame`].
 pub const CE_DAMAGED_FRAME: &str = "org.dsom.alert.damaged-frame.v1";
 /// CloudEvents `type` of [`ChainStopped`].
@@ -47,6 +55,26 @@ pub struct RewriteAttempt {
     /// How many records of the batch differ in value.
     pub differing: u64,
     /// When it was noticed.
+    pub at: UnixMillis,
+}
+
+/// Records were accepted with a flag beside them. The kind of the alert is the flag. The first batch of a stream is told at once; what
+/// follows within a minute is told together at its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlaggedRecords {
+    /// Whose.
+    pub operator: OperatorId,
+    /// In which stream.
+    pub stream: StreamNo,
+    /// What is said of them.
+    pub flag: Flag,
+    /// The first that is flagged.
+    pub first_seq: Seq,
+    /// The last that is flagged; between them may be some that are not.
+    pub last_seq: Seq,
+    /// How many are flagged.
+    pub records: u64,
+    /// When it was told.
     pub at: UnixMillis,
 }
 

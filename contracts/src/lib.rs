@@ -14,6 +14,7 @@ pub mod money;
 pub mod problems;
 pub mod receipt;
 pub mod record;
+pub mod registry;
 pub mod subjects;
 pub mod time;
 

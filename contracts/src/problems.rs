@@ -73,6 +73,16 @@ problems! {
     Gap = "gap", 409, Fix, "operator", "A hole before the batch", "Records before this batch have not arrived; send from expected_seq.", "expected seq 8, the batch begins with 11";
     Unauthorized = "unauthorized", 401, Fix, "operator", "No valid token", "The token is missing, bad or expired; get a new one.", "the token has expired";
     Forbidden = "forbidden", 403, Never, "operator", "Not allowed", "The token lacks the scope, or the data is another operator's.", "scope records:write is needed";
+    UnknownOperator = "unknown-operator", 403, Never, "operator", "Not in the register", "The register knows no such operator: it is not licensed here, or its entry has not reached this service.", "operator 13013f29-b9df-4b82-ad28-e51596b7e0b4 is not in the register";
+    SignatureRequired = "signature-required", 403, Fix, "operator", "The batch is not signed", "The operator has chosen that each of its batches must be signed by a registered key: sign it as docs/SIGNATURES.md says.", "this operator has chosen that its batches must be signed";
+    BadSignature = "bad-signature", 422, Fix, "operator", "The signature is refused", "The signature of the batch is not of the profile, of no registered key, too old, or of another batch. reason is its stable word.", "the signature does not verify";
+    InvalidForm = "invalid-form", 422, Fix, "clerk", "A form with wrong values", "Values of the body break their rules; nothing was changed. Each error has a JSON pointer and a reason.", "/edrpou: the last digit must be 0: a digit is wrong, or two changed places";
+    PreconditionRequired = "precondition-required", 428, Fix, "clerk", "If-Match is missing", "Every change names the version it was decided on: send the ETag that was read as If-Match.", "send If-Match with the ETag of the operator";
+    Stale = "stale", 412, Fix, "clerk", "Changed since it was read", "Another change was faster. Read it again, look at what changed, and decide anew.", "the operator is at version 8";
+    Conflict = "conflict", 409, Never, "clerk", "The state forbids it", "What is wanted is not possible in the state it is in, or a name is another's.", "licence 1 is Applied: it can't take the step Activate";
+    OwnProposal = "own-proposal", 403, Never, "clerk", "Nobody confirms their own", "Who proposed a decision can't confirm it: another must.", "who proposed a decision can't confirm it: another must";
+    ProposalOver = "proposal-over", 409, Never, "clerk", "The proposal is over", "It was confirmed, refused or taken back, or it has expired: propose again.", "the proposal expired at 2026-11-24T09:00:00.000Z";
+    Gone = "gone", 410, Fix, "reader", "No longer kept", "What is asked for is too old to be told apart from what came after: read the whole.", "serial 17 is not one of the list: read the whole feed";
     NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
     MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";
     RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 10 s";

@@ -8,6 +8,8 @@ pub const TX: &str = "TX";
 pub const LEDGER: &str = "LEDGER";
 /// JetStream stream of alerts.
 pub const ALERTS: &str = "ALERTS";
+/// JetStream stream of who may do what: the last word about each operator. Licensing writes.
+pub const REGISTRY: &str = "REGISTRY";
 
 /// All subjects of `TX`: `tx.<partition>.<operator>.<stream>`.
 pub const TX_ALL: &str = "tx.>";
@@ -15,6 +17,10 @@ pub const TX_ALL: &str = "tx.>";
 pub const LEDGER_ALL: &str = "ledger.>";
 /// All subjects of `ALERTS`: `alerts.<kind>.<operator>`.
 pub const ALERTS_ALL: &str = "alerts.>";
+/// All subjects of `REGISTRY`.
+pub const REGISTRY_ALL: &str = "registry.>";
+/// The subject on which licensing says that it is alive (`registry::Beat`).
+pub const REGISTRY_BEAT: &str = "registry.beat";
 /// The subject of signed checkpoints.
 pub const LEDGER_CHECKPOINT: &str = "ledger.checkpoint";
 /// Core NATS request to chaining for the sealed frames of a range (see `ask`).
@@ -57,6 +63,11 @@ pub fn tx_of_partition(partition: u16) -> String {
 /// `ledger.block.<operator>`.
 pub fn ledger_block(operator: OperatorId) -> String {
     format!("ledger.block.{operator}")
+}
+
+/// `registry.operator.<operator>`: how an operator stands (`registry::OperatorStanding`).
+pub fn registry_operator(operator: OperatorId) -> String {
+    format!("registry.operator.{operator}")
 }
 
 /// `alerts.<kind>.<operator>`; `kind` is one of the constants of `events`.

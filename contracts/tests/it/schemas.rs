@@ -5,7 +5,8 @@ use contracts::problems::Code;
 use contracts::record::{
     AdjustmentKind, AdjustmentStatus, Channel, Method, Outcome, PayoutKind, RecordCode, RefundReason, Vertical,
 };
-use contracts::{Seq, ask, events, receipt};
+use contracts::registry::{Flag, LicenceKind};
+use contracts::{Seq, ask, events, receipt, registry};
 use serde_json::{Map, Value, json};
 
 fn integer(min: u64, max: u64) -> Value {
@@ -119,6 +120,56 @@ fn record() -> Value {
     })
 }
 
+/// How an operator stands, as `REGISTRY` tells it.
+fn operator_standing() -> Value {
+    let millis = || json!({ "type": "integer", "description": "milliseconds since 1970-01-01T00:00:00Z" });
+    let list = |items: Value| json!({ "type": "array", "items": items });
+    let states = [
+        "applied",
+        "under_review",
+        "approved",
+        "fee_due",
+        "active",
+        "suspended",
+        "revoked",
+        "surrendered",
+        "expired",
+        "refused",
+    ];
+    let active = object(&[("from", millis()), ("until", json!({ "type": ["integer", "null"] }))], &["until"]);
+    let licence = object(
+        &[
+            ("licence", json!({ "type": "string" })),
+            ("kind", words(&LicenceKind::ALL.map(LicenceKind::as_str))),
+            ("state", words(&states)),
+            ("active", list(active)),
+        ],
+        &[],
+    );
+    let key = object(
+        &[
+            ("kid", pattern("^[A-Za-z0-9_-]{43}$")),
+            ("jwk", json!({ "type": "object" })),
+            ("env", words(&["live", "test"])),
+            ("not_before", millis()),
+            ("expires", millis()),
+        ],
+        &[],
+    );
+    object(
+        &[
+            ("operator", uuid()),
+            ("version", json!({ "type": "integer", "minimum": 1 })),
+            ("at", millis()),
+            ("name", json!({ "type": "string" })),
+            ("licences", list(licence)),
+            ("keys", list(key)),
+            ("signature_required", json!({ "type": "boolean" })),
+        ],
+        &[],
+    )
+}
+
 fn schemas() -> Vec<(&'static str, Value)> {
     let millis = || json!({ "type": "integer", "description": "milliseconds since 1970-01-01T00:00:00Z" });
     let text = || json!({ "type": "string" });
@@ -182,9 +233,26 @@ fn schemas() -> Vec<(&'static str, Value)> {
             ),
         ),
         (
+            "flagged-records",
+            object(
+                &[
+                    operator(),
+                    ("stream", stream()),
+                    ("flag", words(&Flag::ALL.map(Flag::as_str))),
+                    ("first_seq", seq()),
+                    ("last_seq", seq()),
+                    ("records", count()),
+                    ("at", millis()),
+                ],
+                &[],
+            ),
+        ),
+        (
             "damaged-frame",
             object(&[operator(), ("stream", stream()), ("tx_seq", count()), ("reason", text()), ("at", millis())], &[]),
         ),
+        ("operator-standing", operator_standing()),
+        ("beat", object(&[("at", millis())], &[])),
         ("chain-stopped", object(&[operator(), ("reason", text()), ("at", millis())], &[])),
         ("log-frozen", object(&[("origin", text()), ("size", count()), ("reason", text()), ("at", millis())], &[])),
         ("frames-query", object(&[operator(), ("stream", stream()), ("from", seq()), ("to", seq())], &[])),
@@ -227,6 +295,11 @@ fn the_types_write_what_the_schemas_name() {
     let claims = json!({ "iss": "x", "operator": id, "stream": 0, "first_seq": 1, "last_seq": 1, "count": 1, "root": zero, "accepted_at": "2026-10-24T18:00:29.498Z", "env": "live" });
     let rewrite = json!({ "operator": id, "stream": 0, "seq": 1, "accepted_leaf": zero, "sent_leaf": zero, "differing": 1, "at": 0 });
     let damaged = json!({ "operator": id, "stream": 0, "tx_seq": 1, "reason": "x", "at": 0 });
+    let flagged = json!({ "operator": id, "stream": 0, "flag": "after-suspension", "first_seq": 1, "last_seq": 1, "records": 1, "at": 0 });
+    let licence =
+        json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }] });
+    let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
+    let standing = json!({ "operator": id, "version": 1, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
     let stopped = json!({ "operator": id, "reason": "x", "at": 0 });
     let frozen = json!({ "origin": "x", "size": 0, "reason": "x", "at": 0 });
     let query = json!({ "operator": id, "stream": 0, "from": 1, "to": 1 });
@@ -238,6 +311,9 @@ fn the_types_write_what_the_schemas_name() {
     for (name, written) in [
         ("claims", again::<receipt::Claims>(&claims)),
         ("rewrite-attempt", again::<events::RewriteAttempt>(&rewrite)),
+        ("flagged-records", again::<events::FlaggedRecords>(&flagged)),
+        ("operator-standing", again::<registry::OperatorStanding>(&standing)),
+        ("beat", again::<registry::Beat>(&json!({ "at": 0 }))),
         ("damaged-frame", again::<events::DamagedFrame>(&damaged)),
         ("chain-stopped", again::<events::ChainStopped>(&stopped)),
         ("log-frozen", again::<events::LogFrozen>(&frozen)),

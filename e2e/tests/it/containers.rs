@@ -30,11 +30,12 @@ fn the_compose_file_is_whole_and_hardened() {
         ("read_only: true", "read_only: false", "can be written"),
         ("user: scylla:scylla", "user: root", "runs as \"root\""),
         ("    user: scylla:scylla\n", "", "runs as \"\""),
-        ("127.0.0.1:7103:3000", "7103:3000", "is open on"),
+        ("127.0.0.1:7110:3000", "7110:3000", "is open on"),
         ("cap_drop: [ALL]", "cap_drop: [NET_RAW]", "give all capabilities away"),
         ("no-new-privileges:true", "no-new-privileges:false", "gain privileges"),
         ("\"http://127.0.0.1:7102\"]", "\"http://127.0.0.1:7102\"]\n      disable: true", "no health check"),
         ("scylla: {condition: service_healthy}", "scylla: {condition: service_started}", "does not wait"),
+        ("licensing: {condition: service_healthy}", "licensing: {condition: service_started}", "does not wait"),
         ("migrate: {condition", "nobody: {condition", "nobody"),
         ("/nats.conf:ro", "/nats.conf", "can be written from inside"),
         ("./k8s/base/nats/nats.conf", "./k8s/base/nats/no.conf", "no such file"),
@@ -62,7 +63,7 @@ fn the_broker_is_configured_as_by_dsom_up() {
     let shipped = std::fs::read_to_string(&path).expect("nats.conf");
     let dir = tempfile::tempdir().expect("a temporary folder");
     let layout = dsom::mesh::Layout::open(dir.path()).expect("a folder");
-    let at = dsom::mesh::Addresses { ingest: 0, chaining: 0, nats: 0, nats_monitor: 0 };
+    let at = dsom::mesh::Addresses { ingest: 0, chaining: 0, licensing: 0, nats: 0, nats_monitor: 0 };
     let made = dsom::mesh::nats::config(&layout, at);
     for name in ["max_payload", "max_pending", "sync_interval", "max_memory_store"] {
         assert_eq!(setting(&shipped, name), setting(&made, name), "{name}");
@@ -87,22 +88,26 @@ fn refusal(out: &Output) -> String {
     said
 }
 
-/// What the compose file gives a service.
+/// What the compose file gives a service of itself, with the keys in another folder. Its store is a folder that it is not told.
 fn settings(service: &str, keys: &Path) -> Vec<(String, String)> {
-    let key = |name: &str| keys.join("keys").join(name).display().to_string();
-    let own = match service {
-        "INGEST" => [("RECEIPT_KEY", key("receipt.pem")), ("RECEIPT_ISSUER", "https://ingest.dsom.localhost".into())],
-        _ => [("LOG_KEY", key("log.key")), ("LOG_ORIGIN", "dsom.localhost/log".into())],
-    };
-    let common = [
-        ("LISTEN", "127.0.0.1:0".to_owned()),
-        ("NATS_URL", "nats://127.0.0.1:1".to_owned()),
-        ("NATS_MONITOR_URL", "http://127.0.0.1:1".to_owned()),
-        ("JWKS", key("issuer.jwks.json")),
-        ("TOKEN_ISSUER", "https://issuer.dsom.localhost".to_owned()),
-        ("TOKEN_AUDIENCE", "dsom".to_owned()),
-    ];
-    common.into_iter().chain(own).map(|(name, value)| (format!("DSOM_{service}_{name}"), value)).collect()
+    let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("the compose file");
+    let own = format!("DSOM_{service}_");
+    let knows_people = service != "INGEST";
+    let mut settings = Vec::new();
+    for line in text.lines() {
+        let Some((name, value)) = line.trim().split_once(": ") else { continue };
+        let is_about = name.starts_with(&own) || knows_people && name.starts_with("DSOM_OIDC_");
+        if !is_about {
+            continue;
+        }
+        // Of ${NAME:-default} the default.
+        let given = value.strip_prefix("${").and_then(|value| value.strip_suffix('}'));
+        let value = given.map_or(value, |given| given.split_once(":-").expect("a default").1);
+        settings.push((name.to_owned(), value.replace("/var/lib/dsom", &keys.display().to_string())));
+    }
+    assert!(settings.len() >= 10, "the compose file gives {service} {settings:?}");
+    settings.retain(|(name, _)| !name.ends_with("_STORE") && !name.ends_with("_SCYLLA_NODES"));
+    settings
 }
 
 fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -114,7 +119,11 @@ fn production_refuses_what_is_for_development_and_names_it() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let data = dir.path().display().to_string();
     assert!(run("dsom", &["keys", "--data", &data], &[("DSOM_PRODUCTION", "false")]).status.success());
-    for (service, own) in [("INGEST", ["RECEIPT_KEY", "RECEIPT_ISSUER"]), ("CHAINING", ["LOG_KEY", "LOG_ORIGIN"])] {
+    for (service, own) in [
+        ("INGEST", ["RECEIPT_KEY", "RECEIPT_ISSUER"]),
+        ("CHAINING", ["LOG_KEY", "LOG_ORIGIN"]),
+        ("LICENSING", ["TOKEN_KEY", "TEST_TOKEN_KEY"]),
+    ] {
         let program = format!("dsom-{}", service.to_lowercase());
         let settings = settings(service, dir.path());
         for asks in [("DSOM_PRODUCTION", "true"), ("DSOM_INGEST_ENV", "live")] {
@@ -122,7 +131,7 @@ fn production_refuses_what_is_for_development_and_names_it() {
                 continue;
             }
             let said = refusal(&run(&program, &[], &[&borrowed(&settings)[..], &[asks]].concat()));
-            for name in ["JWKS", "TOKEN_ISSUER"].iter().chain(&own) {
+            for name in own {
                 assert!(said.contains(&format!("DSOM_{service}_{name} is ")), "{name}: {said}");
             }
             assert!(said.contains("dsom keys --production"), "{said}");
@@ -155,16 +164,29 @@ fn production_keys_are_made_on_demand_only_and_taken() {
     let other = ["keys", "--data", &data, "--production", "--origin", "log.regulator.example/other"];
     assert!(refusal(&run("dsom", &other, &[])).contains("another log"));
 
-    // Taken: what fails next is the JWK Set, which is not there.
-    for service in ["INGEST", "CHAINING"] {
-        let own = settings(service, dir.path());
-        let own: Vec<_> =
-            own.into_iter().map(|(name, value)| (name, value.replace("dsom.localhost/log", origin))).collect();
+    // What lies beside them is the regulator's to put there.
+    std::fs::write(dir.path().join("keys/conformance.jwks.json"), r#"{"keys":[]}"#).expect("written");
+    // Taken: what fails next is named.
+    for (service, next) in
+        [("INGEST", "data_dir is not set"), ("CHAINING", "issuer.jwks.json"), ("LICENSING", "issuer.jwks.json")]
+    {
+        let program = format!("dsom-{}", service.to_lowercase());
+        let own: Vec<_> = settings(service, dir.path())
+            .into_iter()
+            .map(|(name, value)| (name, value.replace("dsom.localhost/log", origin)))
+            .map(|(name, value)| match name.starts_with("DSOM_OIDC_") {
+                true => (name, value),
+                false => (name, value.replace("dsom.localhost", "dsom.example")),
+            })
+            .collect();
+        if service != "INGEST" {
+            let said = refusal(&run(&program, &[], &[&borrowed(&own)[..], &production].concat()));
+            assert!(said.contains("this is production, and DSOM_OIDC_ISSUER is "), "{said}");
+        }
         let own: Vec<_> =
             own.into_iter().map(|(name, value)| (name, value.replace("dsom.localhost", "dsom.example"))).collect();
-        let program = format!("dsom-{}", service.to_lowercase());
         let said = refusal(&run(&program, &[], &[&borrowed(&own)[..], &production].concat()));
-        assert!(said.contains("issuer.jwks.json") && !said.contains("this is production"), "{said}");
+        assert!(said.contains(next) && !said.contains("this is production"), "{service}: {said}");
     }
 
     let developers = tempfile::tempdir().expect("a temporary folder");

@@ -12,6 +12,7 @@ mod check;
 mod containers;
 mod engine;
 mod go;
+mod licensing;
 mod load;
 mod manifests;
 mod mesh;

@@ -102,7 +102,35 @@ fn each_broken_rule_is_found() {
         ("ConfigMap", "scylla-config", "/kind".into(), json!("Secret"), "Secret"),
         ("ConfigMap", "scylla-config", "/data/scylla.yaml".into(), json!("authenticator: X"), "commitlog_sync"),
         ("Deployment", "ingest", format!("{pod}/volumes/0/secret/secretName"), json!("unheard"), "README"),
-        ("Deployment", "ingest", format!("{pod}/volumes/1/configMap/name"), json!("unheard"), "no such ConfigMap"),
+        ("Deployment", "licensing", format!("{pod}/volumes/2/configMap/name"), json!("unheard"), "no such ConfigMap"),
+        (
+            "Deployment",
+            "licensing",
+            format!("{container}/env/-"),
+            json!({"name": "DSOM_LICENSING_ISSUER", "value": "https://other.example"}),
+            "DSOM_INGEST_TOKEN_ISSUER is not what",
+        ),
+        (
+            "Deployment",
+            "ingest",
+            format!("{container}/env/-"),
+            json!({"name": "DSOM_INGEST_JWKS", "value": "http://other:7103/jwks.json"}),
+            "DSOM_INGEST_JWKS is not where",
+        ),
+        (
+            "StatefulSet",
+            "chaining",
+            format!("{container}/env/-"),
+            json!({"name": "DSOM_OIDC_ISSUER", "value": "https://other.example"}),
+            "know other people",
+        ),
+        (
+            "Deployment",
+            "licensing",
+            format!("{container}/env/-"),
+            json!({"name": "DSOM_OIDC_JWKS", "value": "/run/jwks.json"}),
+            "DSOM_OIDC_JWKS is set",
+        ),
         ("StatefulSet", "chaining", "/spec/replicas".into(), json!(4), "DSOM_CHAINING_REPLICAS"),
         ("StatefulSet", "nats", "/spec/replicas".into(), json!(2), "NATS"),
         ("PodDisruptionBudget", "nats", "/spec/selector/matchLabels".into(), json!({"app": "x"}), "disrupt"),
@@ -144,6 +172,7 @@ fn the_services_take_the_settings() {
     for overlay in ["dev", "prod"] {
         let documents = tools.documents(&tools.build(overlay)).expect("valid");
         for (name, ordinal, missing) in [
+            ("licensing", "0", "/run/dsom/token-keys/token.pem"),
             ("ingest", "0", "/run/dsom/receipt-key/receipt.pem"),
             ("chaining", "1", "/run/dsom/log-key/log.key"),
             ("chaining", "3", "replica 3 of"),

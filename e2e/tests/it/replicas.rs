@@ -181,8 +181,8 @@ impl Second {
         command.env("DSOM_INGEST_DATA_DIR", own_folder(dir)).envs([
             ("DSOM_INGEST_NATS_URL", mesh.nats),
             ("DSOM_INGEST_NATS_MONITOR_URL", mesh.nats_monitor),
-            ("DSOM_INGEST_JWKS", path("keys/issuer.jwks.json")),
-            ("DSOM_INGEST_TOKEN_ISSUER", dsom::mesh::keys::TOKEN_ISSUER.to_owned()),
+            ("DSOM_INGEST_JWKS", format!("{}/jwks.json", mesh.licensing)),
+            ("DSOM_INGEST_TOKEN_ISSUER", mesh.issuer),
             ("DSOM_INGEST_TOKEN_AUDIENCE", dsom::mesh::keys::TOKEN_AUDIENCE.to_owned()),
             ("DSOM_INGEST_RECEIPT_KEY", path("keys/receipt.pem")),
             ("DSOM_INGEST_RECEIPT_ISSUER", dsom::mesh::keys::RECEIPT_ISSUER.to_owned()),

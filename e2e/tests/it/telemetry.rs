@@ -12,7 +12,7 @@ use crate::world::{World, turn};
 /// How long the mesh may take until everything it counts has been counted once.
 const EXPORTED: Duration = Duration::from_secs(20);
 /// What dashboards and rules are made of; a folder that lost its files would be no finding otherwise.
-const FILES_MIN: usize = 3;
+const FILES_MIN: usize = 4;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../k8s/base/telemetry")
@@ -104,7 +104,7 @@ async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
     let began = Instant::now();
     loop {
         let mut exported = BTreeSet::new();
-        for url in [&mesh.ingest, &mesh.chaining] {
+        for url in [&mesh.licensing, &mesh.ingest, &mesh.chaining] {
             let page = world.get(&format!("{url}/metrics"), None).await.expect("a /metrics page");
             exported.extend(names(&String::from_utf8(page).expect("text")));
         }

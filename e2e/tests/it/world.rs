@@ -198,7 +198,7 @@ impl Drop for World {
     fn drop(&mut self) {
         let Some(mut up) = self.up.take() else { return };
         if std::thread::panicking() {
-            for name in ["ingest", "chaining", "nats"] {
+            for name in ["licensing", "ingest", "chaining", "nats"] {
                 let log = std::fs::read_to_string(self.dir.path().join(format!("logs/{name}.log"))).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(8).collect();
                 eprintln!("the last of {name}'s log, newest first:\n{}", last.join("\n"));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
+use runtime::people::OidcConfig;
 use serde::Deserialize;
 
 /// From the file `$DSOM_CONFIG` names and the environment: `DSOM_CHAINING_LISTEN` and so on.
@@ -30,6 +31,8 @@ pub struct Config {
     pub token_issuer: String,
     /// `aud` of access tokens.
     pub token_audience: String,
+    /// Whose people may have the store checked; from `DSOM_OIDC_*` when it is not in the file.
+    pub oidc: Option<OidcConfig>,
     /// The key that signs checkpoints: a file with the text `PRIVATE+KEY+…`.
     pub log_key: PathBuf,
     /// The log's name, which is also the key's: fixed for the log's life.

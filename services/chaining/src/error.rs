@@ -7,6 +7,12 @@ use crate::storage::StorageError;
 /// Why a chaining process can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Where people's tokens come from is not said.
+    #[error("it is not known whose people may have the store checked")]
+    Oidc(#[source] runtime::config::ConfigError),
+    /// People's tokens.
+    #[error("tokens of people cannot be checked")]
+    People(#[source] runtime::people::PeopleError),
     /// The file with the log's key.
     #[error("the log key {path} can't be read")]
     KeyFile {

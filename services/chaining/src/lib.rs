@@ -16,8 +16,11 @@ pub mod transfer;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Bus, LostStreams, StreamBytes};
+use runtime::auth::{Stale, Standings};
+use runtime::people::{OidcConfig, People};
 
 use ::store::cql::EngineKind;
 use config::Config;
@@ -33,10 +36,14 @@ use storage::{StorageError, Store};
 /// Blocks of each chain that are derived anew at every start.
 const BLOCKS_CHECKED_AT_START: u64 = 4;
 
+/// How old what is known of the register may be before it is said to be old. Reading goes on all the same.
+const REGISTER_AGE_MAX: Duration = Duration::from_secs(30);
+
 /// A service that runs until stopped.
 pub struct Running {
     server: runtime::Running,
     pipeline: Pipeline,
+    follower: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
@@ -54,7 +61,12 @@ impl Running {
 
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
-        (self.server, self.pipeline.stop())
+        let Self { server, pipeline, follower } = self;
+        let after = async move {
+            follower.abort();
+            pipeline.stop().await;
+        };
+        (server, after)
     }
 }
 
@@ -81,7 +93,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
     can_be_shared(config.store.engine, config.replicas)?;
     let key = Arc::new(read_key(&config)?);
-    let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
+    let standings = Arc::new(Standings::new(REGISTER_AGE_MAX, Stale::Serve));
+    let auth =
+        runtime::Auth::start(&config.auth(), Some(Arc::clone(&standings) as _)).await.map_err(StartError::Auth)?;
+    let oidc = match config.oidc.clone() {
+        Some(oidc) => oidc,
+        None => OidcConfig::of_environment().map_err(StartError::Oidc)?,
+    };
+    let people = People::start(&oidc).await.map_err(StartError::People)?;
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     let newest = Scope::Newest { blocks: BLOCKS_CHECKED_AT_START, of: &partitions };
     let report = fsck(store.as_ref(), key.verifier(), newest, &mut |_| ()).await;
@@ -91,6 +110,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let new = is_new(store.as_ref()).await.map_err(StartError::Store)?;
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
+
+    let follower = tokio::spawn(bus.clone().follow_registry(move |told| standings.take(told)));
 
     let metrics = Metrics::new();
     let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics, partitions)
@@ -121,11 +142,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             configure: Arc::new(move |config| http::configure(config, Arc::clone(&routes))),
             health,
             auth: Some(auth),
+            people: Some(people),
             openapi: http::openapi::document(),
         },
     );
     let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
-    Ok(Running { server, pipeline })
+    Ok(Running { server, pipeline, follower })
 }
 
 /// Several processes can't open one embedded store: each would make chains and a log of its own, under one key.

@@ -1,11 +1,14 @@
 //! The command line: one file a command.
 
 mod bench;
+mod desk;
 mod fsck;
 mod health;
 mod keys;
+mod licence;
 mod migrate;
 mod migrate_store;
+mod operator;
 mod send;
 mod simulate;
 mod token;
@@ -36,6 +39,8 @@ pub struct Arguments {
 enum Command {
     Up(up::Up),
     Token(token::Token),
+    Operator(operator::Operator),
+    Licence(licence::Licence),
     Keys(keys::Keys),
     Send(send::Send),
     Simulate(simulate::Simulate),
@@ -62,7 +67,9 @@ pub struct Data {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Up(up) => wait(up.run()),
-        Command::Token(token) => token.run(),
+        Command::Token(token) => wait(token.run()),
+        Command::Operator(operator) => wait(operator.run()),
+        Command::Licence(licence) => wait(licence.run()),
         Command::Keys(keys) => keys.run(),
         Command::Send(send) => wait(send.run()),
         Command::Simulate(simulate) => wait(simulate.run()),

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod files;
 pub mod generate;
 pub mod mesh;
+pub mod register;
 pub mod signals;
 pub mod verify;
 

@@ -8,6 +8,8 @@ use contracts::batch::{Media, check};
 use contracts::frame::Packer;
 use contracts::{OperatorId, UnixMillis};
 use ingest::domain::Batch;
+use ingest::domain::flags::flags;
+use testkit::register::standing;
 
 /// The best of seven rounds, in nanoseconds a record.
 fn time(name: &str, records: usize, mut step: impl FnMut()) {
@@ -31,6 +33,11 @@ fn main() {
         println!("-- {size} a batch, {} bytes a record", body.len() / size);
         time("check (find, parse, judge)", size, || drop(black_box(check(&body, Media::Ndjson, now))));
         let checked = check(&body, Media::Ndjson, now).expect("valid");
+        let (covered, mut outside) = (standing(file.operator), standing(file.operator));
+        outside.licences.clear();
+        for (name, standing) in [("flags, all covered", &covered), ("flags, none covered", &outside)] {
+            time(name, size, || drop(black_box(flags(standing, &checked, &body, now))));
+        }
         let batch = || Batch::new(checked.first_seq, body.clone(), checked.starts.clone(), checked.lengths.clone());
         time("leaves and root", size, || drop(black_box(batch())));
         let batch = batch();

@@ -5,6 +5,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use contracts::receipt::Env;
+use runtime::auth::Stale;
 use serde::Deserialize;
 
 /// From the file `$DSOM_CONFIG` names and the environment: `DSOM_INGEST_LISTEN` and so on.
@@ -41,6 +42,12 @@ pub struct Config {
     /// Bytes of batches held in memory at a time; more are answered 503.
     #[serde(default = "Config::memory_bytes_max")]
     pub memory_bytes_max: usize,
+    /// How long ago licensing may have been heard of before what is known of operators counts as old.
+    #[serde(default = "Config::registry_age_s_max")]
+    pub registry_age_s_max: u32,
+    /// What to do with batches then: `serve` or `refuse`.
+    #[serde(default)]
+    pub registry_stale: Stale,
     /// Records a second that one operator may send to this process; no limit when absent.
     pub operator_records_per_s_max: Option<u32>,
 }
@@ -71,6 +78,11 @@ impl Config {
 
     fn test() -> Env {
         Env::Test
+    }
+
+    /// Fifteen missed beats of licensing.
+    fn registry_age_s_max() -> u32 {
+        30
     }
 
     fn memory_bytes_max() -> usize {

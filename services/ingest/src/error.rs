@@ -1,6 +1,7 @@
 //! Why an ingest process can't start.
 
-use crate::http::receipt_keys::BadReceiptKey;
+use runtime::signing::BadSigningKey;
+
 use crate::storage::StoreError;
 
 /// Why an ingest process can't start.
@@ -8,7 +9,7 @@ use crate::storage::StoreError;
 pub enum StartError {
     /// The key that signs receipts.
     #[error("receipts cannot be signed")]
-    ReceiptKey(#[source] BadReceiptKey),
+    ReceiptKey(#[source] BadSigningKey),
     /// The index of accepted batches.
     #[error("the index of accepted batches cannot be used")]
     Store(#[source] StoreError),

@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use bus::{Bus, Headers, Link, PublishError, ReadError, StoredMessage};
 use bytes::Bytes;
 use contracts::ask::{FramesAnswer, FramesQuery};
-use contracts::events::{CE_FRAME, CE_REWRITE_ATTEMPT, CE_SPECVERSION, REWRITE_ATTEMPT, RewriteAttempt};
+use contracts::events::{
+    CE_FLAGGED, CE_FRAME, CE_REWRITE_ATTEMPT, CE_SPECVERSION, FlaggedRecords, REWRITE_ATTEMPT, RewriteAttempt,
+};
 use contracts::frame::Frame;
 use contracts::{Seq, subjects};
 
 use crate::actors::{AppendError, Broker, Stored, Unavailable, now};
-use crate::domain::{Difference, StreamKey};
+use crate::domain::{Difference, Flagged, StreamKey};
 
 /// How long chaining may take to answer one question of 1 MiB.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -177,6 +179,20 @@ impl Broker for JetStream {
         let headers = Headers::event(CE_REWRITE_ATTEMPT, &uuid::Uuid::new_v4().to_string());
         let subject = subjects::alert(REWRITE_ATTEMPT, key.operator);
         let published = self.bus.publish(&subject, headers, payload.into()).await;
+        published.map(drop).map_err(|error| refused(&error))
+    }
+
+    async fn alert_flagged(&self, key: StreamKey, flagged: Flagged) -> Result<(), Unavailable> {
+        let Flagged { flag, first_seq, last_seq, records } = flagged;
+        let seq = |seq| Seq::new(seq).ok_or(Unavailable::Damaged);
+        let (operator, stream) = (key.operator, key.stream);
+        let (first_seq, last_seq) = (seq(first_seq)?, seq(last_seq)?);
+        let event = FlaggedRecords { operator, stream, flag, first_seq, last_seq, records, at: now() };
+        let payload = serde_json::to_vec(&event).map_err(|_| Unavailable::Damaged)?;
+        // What is said again because the answer was lost is the same event.
+        let headers =
+            Headers::event(CE_FLAGGED, &format!("{}.{operator}.{stream}.{first_seq}-{last_seq}", flag.as_str()));
+        let published = self.bus.publish(&subjects::alert(flag.as_str(), operator), headers, payload.into()).await;
         published.map(drop).map_err(|error| refused(&error))
     }
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, LostStreams, StreamBytes};
+use runtime::auth::Standings;
 
 use actors::{IndexWriter, Packers, Registry, Truth};
 use config::Config;
@@ -31,12 +32,14 @@ use storage::Store;
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often idle sequencers are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long a start waits for the register to be read. Without it a process serves, but is not ready and takes no batch.
+const REGISTER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A service that runs until stopped.
 pub struct Running {
     server: runtime::Running,
     service: Arc<Service>,
-    sweeper: tokio::task::JoinHandle<()>,
+    background: Vec<tokio::task::JoinHandle<()>>,
     store: Weak<dyn Store>,
 }
 
@@ -55,9 +58,9 @@ impl Running {
 
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
-        let Self { server, service, sweeper, store } = self;
+        let Self { server, service, background, store } = self;
         let after = async move {
-            sweeper.abort();
+            background.iter().for_each(tokio::task::JoinHandle::abort);
             let stopping = Arc::clone(&service);
             if tokio::task::spawn_blocking(move || stopping.registry.stop()).await.is_err() {
                 tracing::error!("the sequencers could not be stopped");
@@ -91,8 +94,12 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    runtime::metrics::install();
     let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
-    let auth = runtime::Auth::start(&config.auth()).await.map_err(StartError::Auth)?;
+    let age_max = Duration::from_secs(config.registry_age_s_max.into());
+    let standings = Arc::new(Standings::new(age_max, config.registry_stale));
+    let register = Arc::clone(&standings);
+    let auth = runtime::Auth::start(&config.auth(), Some(register)).await.map_err(StartError::Auth)?;
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     // A process that knows of nothing accepted may make the streams; one that does must not believe an empty broker.
     let new = store.is_empty().await.map_err(StartError::Store)?;
@@ -102,6 +109,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let health = runtime::Health::new();
     let link = bus.clone();
     health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+
+    let told = Arc::clone(&standings);
+    let follower = tokio::spawn(bus.clone().follow_registry(move |news| told.take(news)));
+    if tokio::time::timeout(REGISTER_PATIENCE, standings.wait_read()).await.is_err() {
+        tracing::warn!("the register could not be read within {REGISTER_PATIENCE:?}; going on without it");
+    }
+    let register = Arc::clone(&standings);
+    health.check("registry", move || register.fresh(actors::now()).map_err(|error| error.to_string()));
 
     let index = IndexWriter::start(Arc::clone(&store));
     let held = Arc::downgrade(&store);
@@ -118,6 +133,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         issuer: config.receipt_issuer.clone(),
         env: config.env,
         rates: config.operator_records_per_s_max.map(Rates::new),
+        standings,
     });
     metrics::watch(&service);
 
@@ -131,6 +147,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             configure: Arc::new(move |config| http::configure(config, Arc::clone(&routes))),
             health,
             auth: Some(auth),
+            people: None,
             openapi: http::openapi::document(),
         },
     );
@@ -142,5 +159,5 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             swept.registry.sweep();
         }
     });
-    Ok(Running { server, service, sweeper, store: held })
+    Ok(Running { server, service, background: vec![follower, sweeper], store: held })
 }

@@ -3,10 +3,12 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use contracts::registry::Flag;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
 use crate::actors::AppendError;
+use crate::domain::Flagged;
 use crate::http::Service;
 
 struct Instruments {
@@ -16,6 +18,7 @@ struct Instruments {
     flight_seconds: Histogram<f64>,
     reserialised: Counter<u64>,
     rewrite_attempts: Counter<u64>,
+    flagged: Counter<u64>,
     index_rows_lost: Counter<u64>,
 }
 
@@ -36,6 +39,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             "Accepted records sent again in other bytes with equal values.",
         ),
         rewrite_attempts: counter("dsom_ingest_rewrite_attempts", "Accepted records sent again with other values."),
+        flagged: counter("dsom_ingest_flagged_records", "Records accepted with a flag beside them, by flag."),
         index_rows_lost: counter("dsom_ingest_index_rows_lost", "Index rows not written; they are learnt again."),
     }
 });
@@ -68,6 +72,11 @@ pub(crate) fn rewrite_attempt(alerted: bool) {
     INSTRUMENTS.rewrite_attempts.add(1, &[KeyValue::new("alerted", alerted)]);
 }
 
+/// Records were accepted with a flag.
+pub(crate) fn flagged(flagged: Flagged) {
+    INSTRUMENTS.flagged.add(flagged.records, &[KeyValue::new("flag", flagged.flag.as_str())]);
+}
+
 /// Rows of the index were dropped.
 pub(crate) fn index_rows_lost(frames: usize) {
     INSTRUMENTS.index_rows_lost.add(frames as u64, &[]);
@@ -87,6 +96,9 @@ pub(crate) fn watch(service: &Arc<Service>) {
     for outcome in ["stored", "fence", "refused", "unknown"] {
         INSTRUMENTS.frames.add(0, &[KeyValue::new("outcome", outcome)]);
     }
+    for flag in Flag::ALL {
+        INSTRUMENTS.flagged.add(0, &[KeyValue::new("flag", flag.as_str())]);
+    }
     for alerted in [true, false] {
         INSTRUMENTS.rewrite_attempts.add(0, &[KeyValue::new("alerted", alerted)]);
     }
@@ -105,5 +117,15 @@ pub(crate) fn watch(service: &Arc<Service>) {
             .build();
     };
     gauge("dsom_ingest_batch_bytes", "Bytes of batches held in memory.", |service| service.budget.used_bytes());
+    let age = Arc::downgrade(service);
+    meter
+        .f64_observable_gauge("dsom_ingest_registry_age_seconds")
+        .with_description("How long ago licensing was heard of; since 1970 when it never was.")
+        .with_callback(move |seen| {
+            if let Some(service) = age.upgrade() {
+                seen.observe(service.standings.age(crate::actors::now()).as_secs_f64(), &[]);
+            }
+        })
+        .build();
     gauge("dsom_ingest_sequencers", "Streams that are served.", |service| service.registry.len());
 }

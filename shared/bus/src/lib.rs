@@ -10,6 +10,7 @@ mod monitor;
 mod open;
 mod publish;
 mod read;
+mod registry;
 mod streams;
 mod trim;
 

@@ -1,6 +1,6 @@
 //! The streams of DSOM, declared here and nowhere else.
 //!
-//! All three keep what they hold until somebody trims it (limits retention, `discard: new`): nothing is ever dropped to make
+//! All keep what they hold until somebody trims it (limits retention, `discard: new`): nothing is ever dropped to make
 //! room, a full stream refuses. Messages cannot be deleted one by one (`deny_delete`); purging must stay allowed, for
 //! trimming is purging.
 
@@ -27,11 +27,13 @@ pub struct StreamBytes {
     pub ledger: u64,
     /// `ALERTS`.
     pub alerts: u64,
+    /// `REGISTRY`: one message an operator.
+    pub registry: u64,
 }
 
 impl Default for StreamBytes {
     fn default() -> Self {
-        Self { tx: 8 << 30, ledger: 8 << 30, alerts: 256 << 20 }
+        Self { tx: 8 << 30, ledger: 8 << 30, alerts: 256 << 20, registry: 64 << 20 }
     }
 }
 
@@ -43,6 +45,8 @@ pub enum LostStreams {
     /// Fail: our stores say that it existed. JetStream has lost streams before (nats-server #6888, #5382), and an empty one
     /// in its place would begin to number anew and hide the loss. A person decides.
     Refuse,
+    /// Leave `TX` to those who write and read it: whether it may be made is not ours to judge.
+    Leave,
 }
 
 /// Why the streams are not as declared.
@@ -74,7 +78,7 @@ pub enum DeclareError {
     Away(#[source] async_nats::Error),
 }
 
-fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 3] {
+fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 4] {
     let stream = |name: &str, subject: &str, bytes: u64, description: &str| Config {
         name: name.to_owned(),
         subjects: vec![subject.to_owned()],
@@ -99,11 +103,16 @@ fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 3] {
         stream(subjects::TX, subjects::TX_ALL, bytes.tx, "accepted batches, trimmed by chaining once sealed"),
         stream(subjects::LEDGER, subjects::LEDGER_ALL, bytes.ledger, "sealed blocks and checkpoints"),
         stream(subjects::ALERTS, subjects::ALERTS_ALL, bytes.alerts, "what a person must look at"),
+        Config {
+            // The last word is all there is to know: with `discard: new` a full subject still replaces its own message.
+            max_messages_per_subject: 1,
+            ..stream(subjects::REGISTRY, subjects::REGISTRY_ALL, bytes.registry, "who may do what")
+        },
     ]
 }
 
 impl Bus {
-    /// Makes sure that the three streams are there, as declared here. A stream of another size, or with another number of
+    /// Makes sure that the streams are there, as declared here. A stream of another size, or with another number of
     /// copies, is given the declared one; any other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
     /// messages pass [`LostStreams::Refuse`].
     ///
@@ -111,13 +120,16 @@ impl Bus {
     /// [`DeclareError`]
     pub async fn declare(&self, bytes: StreamBytes, lost: LostStreams) -> Result<(), DeclareError> {
         let declared = declared(bytes, self.inner.replicas);
-        for (name, config) in [subjects::TX, subjects::LEDGER, subjects::ALERTS].into_iter().zip(declared) {
+        for (name, config) in
+            [subjects::TX, subjects::LEDGER, subjects::ALERTS, subjects::REGISTRY].into_iter().zip(declared)
+        {
             match self.info_of(name).await {
                 Ok(info) => self.adopt(name, &config, info.config).await?,
                 // Only TX holds what cannot be had again: the others are told anew from the stores.
                 Err(ReadError::NoStream(_)) if lost == LostStreams::Refuse && name == subjects::TX => {
                     return Err(DeclareError::Lost(name));
                 }
+                Err(ReadError::NoStream(_)) if lost == LostStreams::Leave && name == subjects::TX => {}
                 Err(ReadError::NoStream(_)) => {
                     self.inner.jetstream.create_stream(config).await.map_err(|error| named(name, error))?;
                     tracing::info!(stream = name, "declared stream {name}");
@@ -159,7 +171,11 @@ fn difference(wanted: &Config, found: &Config) -> Option<String> {
         ("discard", wanted.discard != found.discard, format!("{:?}", found.discard)),
         ("max_age", found.max_age != Duration::ZERO, format!("{:?}", found.max_age)),
         ("max_msgs", found.max_messages > 0, found.max_messages.to_string()),
-        ("max_msgs_per_subject", found.max_messages_per_subject > 0, found.max_messages_per_subject.to_string()),
+        (
+            "max_msgs_per_subject",
+            found.max_messages_per_subject.max(0) != wanted.max_messages_per_subject.max(0),
+            found.max_messages_per_subject.to_string(),
+        ),
         ("max_msg_size", found.max_message_size > 0, found.max_message_size.to_string()),
         ("deny_delete", !found.deny_delete, "false".to_owned()),
         ("deny_purge", found.deny_purge, "true".to_owned()),

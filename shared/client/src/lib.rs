@@ -9,6 +9,7 @@ mod keys;
 mod pause;
 mod pseudonym;
 mod sender;
+mod tokens;
 
 pub use api::{Api, Refusal, SendError};
 pub use batch::{Batch, Encoding};
@@ -17,3 +18,4 @@ pub use config::Config;
 pub use keys::{BadReceipt, ReceiptKeys};
 pub use pseudonym::pseudonym;
 pub use sender::Sender;
+pub use tokens::{TokenConfig, TokenError, Tokens};

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             token_issuer: ISSUER.to_owned(),
             token_audience: AUDIENCE.to_owned(),
         };
-        let auth = Auth::start(&auth).await?;
+        let auth = Auth::start(&auth, None).await?;
         let operator: OperatorId = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse()?;
         let service = Service {
             configure: Arc::new(|routes| {
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             }),
             health: Health::new(),
             auth: Some(auth),
+            people: None,
             openapi: String::new(),
         };
         let running = serve::start(&config, service)?;

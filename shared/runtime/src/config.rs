@@ -56,8 +56,13 @@ pub fn load<T: DeserializeOwned>(service: &'static str) -> Result<T, ConfigError
             None => name.into(),
         }
     }));
-    let config = sources.extract().map_err(|source| unusable(service, source))?;
-    let values: Dict = sources.extract().map_err(|source| unusable(service, source))?;
+    checked(service, sources)
+}
+
+/// Takes values out of sources, and refuses what is for development where this is production.
+pub(crate) fn checked<T: DeserializeOwned>(service: &'static str, sources: Figment) -> Result<T, ConfigError> {
+    let config = sources.extract().map_err(|source| ConfigError::unusable(service, source))?;
+    let values: Dict = sources.extract().map_err(|source| ConfigError::unusable(service, source))?;
     let live = values.get("env").and_then(|env| env.as_str()) == Some("live");
     if live || production::asked().map_err(ConfigError::Production)? {
         let found = production::development(service, &values);
@@ -68,12 +73,14 @@ pub fn load<T: DeserializeOwned>(service: &'static str) -> Result<T, ConfigError
     Ok(config)
 }
 
-fn unusable(service: &'static str, source: figment::Error) -> ConfigError {
-    match &source.kind {
-        Kind::MissingField(field) => {
-            let hint = if field.ends_with("_key") { "; `dsom keys` makes one" } else { "" };
-            ConfigError::Missing { variable: production::variable(service, field), hint }
+impl ConfigError {
+    pub(crate) fn unusable(service: &'static str, source: figment::Error) -> Self {
+        match &source.kind {
+            Kind::MissingField(field) => {
+                let hint = if field.ends_with("_key") { "; `dsom keys` makes one" } else { "" };
+                Self::Missing { variable: production::variable(service, field), hint }
+            }
+            _ => Self::Unusable { service, source: Box::new(source) },
         }
-        _ => ConfigError::Unusable { service, source: Box::new(source) },
     }
 }

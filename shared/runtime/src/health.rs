@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
@@ -16,6 +16,7 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     draining: AtomicBool,
     checks: RwLock<Vec<(&'static str, Check)>>,
+    warnings: RwLock<Vec<(&'static str, Check)>>,
 }
 
 impl Health {
@@ -27,6 +28,18 @@ impl Health {
     /// Adds a check, asked at every `/readyz`: it must be quick and not wait.
     pub fn check(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
         self.0.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(check)));
+    }
+
+    /// Adds something to be said at every `/readyz` that does not make the process unready: it goes on, and somebody should look.
+    pub fn warn(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        self.0.warnings.write().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(check)));
+    }
+
+    /// What is not well although the process is ready.
+    fn warnings(&self) -> Map<String, Value> {
+        let warnings = self.0.warnings.read().unwrap_or_else(PoisonError::into_inner);
+        let said = warnings.iter().filter_map(|(name, check)| Some(((*name).to_owned(), check().err()?.into())));
+        said.collect()
     }
 
     /// From now on not ready: the process is about to stop.
@@ -55,8 +68,12 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 pub(crate) async fn readyz(health: web::Data<Health>) -> HttpResponse {
     let failing = health.failing();
-    if failing.is_empty() {
+    let warnings = health.warnings();
+    if failing.is_empty() && warnings.is_empty() {
         return HttpResponse::Ok().json(json!({"status": "ready"}));
+    }
+    if failing.is_empty() {
+        return HttpResponse::Ok().json(json!({"status": "ready", "warnings": warnings}));
     }
     let failing: Map<_, _> = failing.into_iter().map(|(name, reason)| (name.to_owned(), reason.into())).collect();
     HttpResponse::ServiceUnavailable().json(json!({"status": "not-ready", "failing": failing}))
@@ -75,5 +92,14 @@ mod tests {
         health.drain();
         let names: Vec<_> = health.failing().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["draining", "broker"]);
+    }
+
+    #[test]
+    fn a_warning_is_said_and_fails_nothing() {
+        let health = Health::new();
+        health.warn("registry", || Err("40 s old".to_owned()));
+        health.warn("well", || Ok(()));
+        assert!(health.failing().is_empty());
+        assert_eq!(Value::Object(health.warnings()), json!({"registry": "40 s old"}));
     }
 }

@@ -6,15 +6,18 @@ mod health;
 pub mod metrics;
 pub mod openapi;
 mod pages;
+pub mod people;
 pub mod problem;
 mod production;
 mod request;
 mod run;
 pub mod serve;
+pub mod signing;
 pub mod telemetry;
 
 pub use auth::{Auth, AuthConfig, Caller};
 pub use health::Health;
+pub use people::{People, Person, Role};
 pub use problem::ApiError;
 pub use request::REQUEST_ID_HEADER;
 pub use run::{main, once};

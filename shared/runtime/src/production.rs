@@ -27,6 +27,9 @@ pub(crate) fn development(service: &str, values: &Dict) -> Vec<String> {
     });
     let judged = strings.filter_map(|(name, text)| {
         let variable = variable(service, name);
+        if name.ends_with("issuer") && text.starts_with("http://") {
+            return Some(format!("{variable} is {text}, which anybody on the way can read and change: give an https address"));
+        }
         let beside = |folder: &Path| folder.join(DEVELOPMENT_MARK).exists();
         if text.contains(DEVELOPMENT_HOST) {
             return Some(format!("{variable} is {text}, which is for development: give it a name of your own"));

@@ -14,6 +14,7 @@ use contracts::problems::Code;
 
 use crate::auth::Auth;
 use crate::pages::OpenApi;
+use crate::people::People;
 use crate::{ApiError, Health, health, metrics, pages, request};
 
 /// Idle connections stay open this long: operators send often, and TLS handshakes cost.
@@ -46,6 +47,8 @@ pub struct Service {
     pub health: Health,
     /// Who may call; needed as soon as a handler takes a [`crate::Caller`].
     pub auth: Option<Arc<Auth>>,
+    /// Which people may call; needed as soon as a handler takes a [`crate::Person`].
+    pub people: Option<Arc<People>>,
     /// Its OpenAPI document, as JSON.
     pub openapi: String,
 }
@@ -65,13 +68,16 @@ pub struct Running {
 pub fn start(config: &ServeConfig, service: Service) -> io::Result<Running> {
     metrics::install();
     metrics::watch(&service.health);
-    let Service { configure, health, auth, openapi } = service;
+    let Service { configure, health, auth, people, openapi } = service;
     let openapi = web::Data::new(OpenApi(openapi));
     let ready = web::Data::new(health.clone());
     let mut server = HttpServer::new(move || {
         let mut app = App::new().app_data(ready.clone()).app_data(openapi.clone());
         if let Some(auth) = &auth {
             app = app.app_data(Arc::clone(auth));
+        }
+        if let Some(people) = &people {
+            app = app.app_data(Arc::clone(people));
         }
         // The service's own routes first: they are tried in order.
         app.wrap(from_fn(request::around))

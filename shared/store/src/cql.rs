@@ -17,7 +17,9 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
 use scylla::errors::{ExecutionError, NewSessionError, PrepareError};
 use scylla::policies::load_balancing::DefaultPolicy;
+use scylla::response::query_result::QueryResult;
 pub use scylla::serialize::row::SerializeRow;
+use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::{Consistency, SerialConsistency};
 pub use scylla::value::CqlTimestamp as Timestamp;
@@ -240,21 +242,17 @@ impl Cql {
     /// # Errors
     /// [`StoreError::Cql`]: nothing was written.
     pub async fn cas(&self, statement: &CompareAndSet, values: impl SerializeRow) -> Result<Cas, StoreError> {
-        let answer = match self.session.execute_unpaged(&statement.0, values).await {
-            Ok(answer) => answer,
-            Err(error @ (ExecutionError::BadQuery(_) | ExecutionError::EmptyPlan)) => return Err(error.into()),
-            Err(error) => return Ok(Cas::Unknown(error.into())),
-        };
-        // By name and alone: Cassandra answers the row that was there only on refusal, ScyllaDB always.
-        let rows = answer.into_rows_result().map_err(unreadable)?;
-        let at = rows.column_specs().iter().position(|column| column.name() == "[applied]");
-        let row = rows.maybe_first_row::<scylla::value::Row>().map_err(unreadable)?;
-        let applied = row.zip(at).and_then(|(row, at)| row.columns.get(at).cloned().flatten());
-        match applied.and_then(|value| value.as_boolean()) {
-            Some(true) => Ok(Cas::Applied),
-            Some(false) => Ok(Cas::Refused),
-            None => Ok(Cas::Unknown(CqlError::Answer("no column [applied]".to_owned()).into())),
-        }
+        outcome(self.session.execute_unpaged(&statement.0, values).await)
+    }
+
+    /// Writes rows of one partition, all if the condition holds for each of them, else none.
+    ///
+    /// # Errors
+    /// [`StoreError::Cql`]: nothing was written.
+    pub async fn cas_all<V: SerializeRow>(&self, statement: &CompareAndSet, rows: Vec<V>) -> Result<Cas, StoreError> {
+        let mut batch = Batch::new(BatchType::Unlogged);
+        rows.iter().for_each(|_| batch.append_statement(statement.0.clone()));
+        outcome(self.session.batch(&batch, rows).await)
     }
 
     /// Whether a node can be talked to now; if not, why a service that needs one is not ready.
@@ -268,6 +266,25 @@ impl Cql {
             return Ok(());
         }
         Err(format!("none of the {} CQL nodes is connected", known.len()))
+    }
+}
+
+/// What a compare-and-set that was sent came to.
+fn outcome(answer: Result<QueryResult, ExecutionError>) -> Result<Cas, StoreError> {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error @ (ExecutionError::BadQuery(_) | ExecutionError::EmptyPlan)) => return Err(error.into()),
+        Err(error) => return Ok(Cas::Unknown(error.into())),
+    };
+    // By name and alone: Cassandra answers the row that was there only on refusal, ScyllaDB always.
+    let rows = answer.into_rows_result().map_err(unreadable)?;
+    let at = rows.column_specs().iter().position(|column| column.name() == "[applied]");
+    let row = rows.maybe_first_row::<scylla::value::Row>().map_err(unreadable)?;
+    let applied = row.zip(at).and_then(|(row, at)| row.columns.get(at).cloned().flatten());
+    match applied.and_then(|value| value.as_boolean()) {
+        Some(true) => Ok(Cas::Applied),
+        Some(false) => Ok(Cas::Refused),
+        None => Ok(Cas::Unknown(CqlError::Answer("no column [applied]".to_owned()).into())),
     }
 }
 

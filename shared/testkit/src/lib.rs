@@ -15,6 +15,7 @@ mod issuer;
 mod nats;
 mod process;
 mod proxy;
+pub mod register;
 mod wait;
 
 pub use cql::CqlKeyspace;

@@ -6,30 +6,41 @@ use serde_json::Value;
 
 use super::pods::{Pods, list, text};
 
-/// In every overlay. `operators`, `readers`, `metrics` and `telemetry` are namespaces outside, by their label.
+/// In every overlay. `operators`, `readers`, `metrics`, `telemetry` and `issuer` are namespaces outside, by their label.
 pub const COMMON: &[&str] = &[
     "* -> kube-dns:53",
+    "operators -> licensing:7103",
+    "metrics -> licensing:7103",
+    "ingest -> licensing:7103",
+    "chaining -> licensing:7103",
     "operators -> ingest:7101",
     "metrics -> ingest:7101",
     "readers -> chaining:7102",
     "metrics -> chaining:7102",
+    "licensing -> nats:4222",
+    "licensing -> nats:8222",
     "ingest -> nats:4222",
     "ingest -> nats:8222",
     "chaining -> nats:4222",
     "chaining -> nats:8222",
+    "licensing -> scylla:9042",
+    "licensing -> scylla:19042",
     "ingest -> scylla:9042",
     "ingest -> scylla:19042",
     "chaining -> scylla:9042",
     "chaining -> scylla:19042",
     "migrate -> scylla:9042",
     "migrate -> scylla:19042",
+    "licensing -> telemetry:4318",
     "ingest -> telemetry:4318",
     "chaining -> telemetry:4318",
 ];
 /// With one of everything.
 pub const DEV: &[&str] = &[];
-/// With clusters, and the operator that keeps one of them.
+/// With clusters, the operator that keeps one of them, and people with tokens of an issuer outside.
 pub const PROD: &[&str] = &[
+    "licensing -> issuer:443",
+    "chaining -> issuer:443",
     "nats -> nats:6222",
     "scylla -> scylla:7000",
     "scylla -> scylla:7001",
@@ -43,7 +54,7 @@ pub const PROD: &[&str] = &[
 ];
 
 /// Ours; whoever of them talks to another needs leave at both ends.
-const OURS: &[&str] = &["ingest", "chaining", "migrate", "nats", "scylla"];
+const OURS: &[&str] = &["licensing", "ingest", "chaining", "migrate", "nats", "scylla"];
 /// The namespace of the CQL servers; what they reach is not limited.
 const SCYLLA: &str = "dsom-scylla";
 const NAME: &str = "app.kubernetes.io/name";

@@ -49,15 +49,17 @@ impl Pods<'_> {
 
 /// The environment of the container of that name, in the pod with that index.
 pub fn environment(documents: &[Value], name: &str, ordinal: &str) -> BTreeMap<String, String> {
+    let map = |wanted: &str| {
+        let named = |document: &&Value| document["kind"] == "ConfigMap" && document["metadata"]["name"] == wanted;
+        documents.iter().find(named).and_then(|map| map["data"].as_object()).expect("it is described")
+    };
     let pods = Pods::of(documents);
     let container = pods.iter().flat_map(Pods::containers).find(|container| container["name"] == name);
     let container = container.expect("the container is described");
     let mut environment = BTreeMap::new();
     for source in list(&container["envFrom"]) {
         let (prefix, wanted) = (text(&source["prefix"]), text(&source["configMapRef"]["name"]));
-        let map =
-            documents.iter().find(|document| document["kind"] == "ConfigMap" && document["metadata"]["name"] == wanted);
-        for (name, value) in map.and_then(|map| map["data"].as_object()).expect("it is described") {
+        for (name, value) in map(wanted) {
             environment.insert(format!("{prefix}{name}"), text(value).to_owned());
         }
     }
@@ -66,6 +68,10 @@ pub fn environment(documents: &[Value], name: &str, ordinal: &str) -> BTreeMap<S
         let value = match text(&variable["value"]) {
             "" if text(&from["fieldRef"]["fieldPath"]).contains("pod-index") => ordinal,
             "" if from["secretKeyRef"].is_object() => "somebody",
+            "" if from["configMapKeyRef"].is_object() => {
+                let (wanted, key) = (&from["configMapKeyRef"]["name"], text(&from["configMapKeyRef"]["key"]));
+                text(map(text(wanted)).get(key).unwrap_or_else(|| panic!("{wanted} has no {key}")))
+            }
             value => value,
         };
         environment.insert(text(&variable["name"]).to_owned(), value.to_owned());

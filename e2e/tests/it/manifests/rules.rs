@@ -23,6 +23,7 @@ pub fn findings(documents: &[Value]) -> Vec<String> {
     of_secrets(documents, &mut found);
     of_partitions(documents, &mut found);
     of_durability(documents, &mut found);
+    of_tokens(documents, &mut found);
     found
 }
 
@@ -92,8 +93,8 @@ fn of_references(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) 
         for secret in secrets.into_iter().filter_map(Value::as_str).filter(|secret| !described(secret)) {
             found.push(format!("{}: k8s/README.md says nothing of the secret {secret}", pods.what));
         }
-        for map in [&source["configMapRef"]["name"], &source["configMap"]["name"]].into_iter().filter_map(Value::as_str)
-        {
+        let maps = [&source["configMapRef"]["name"], &source["configMapKeyRef"]["name"], &source["configMap"]["name"]];
+        for map in maps.into_iter().filter_map(Value::as_str) {
             let there = documents.iter().any(|document| {
                 document["kind"] == "ConfigMap"
                     && document["metadata"]["name"] == map
@@ -173,7 +174,7 @@ fn of_partitions(documents: &[Value], found: &mut Vec<String>) {
 fn of_durability(documents: &[Value], found: &mut Vec<String>) {
     let all = Pods::of(documents);
     let servers = all.iter().find(|pods| pods.what == "StatefulSet nats").and_then(|pods| pods.replicas);
-    for name in ["ingest", "chaining"] {
+    for name in ["ingest", "chaining", "licensing"] {
         let told = environment(documents, name, "0");
         let setting = |field: &str| told.get(&format!("DSOM_{}_NATS_{field}", name.to_uppercase())).map(String::as_str);
         let copies = setting("REPLICAS").map_or(Ok(1), str::parse::<u64>);
@@ -192,5 +193,36 @@ fn of_durability(documents: &[Value], found: &mut Vec<String>) {
         if !text(file).lines().any(|line| line == wanted) {
             found.push(format!("{key} does not say {:?}", wanted.trim()));
         }
+    }
+}
+
+/// Tokens are taken as licensing makes them, and people are the same for everybody who knows them.
+fn of_tokens(documents: &[Value], found: &mut Vec<String>) {
+    let licensing = environment(documents, "licensing", "0");
+    for name in ["ingest", "chaining"] {
+        let told = environment(documents, name, "0");
+        let prefix = format!("DSOM_{}_", name.to_uppercase());
+        let setting = |field: &str| told.get(&format!("{prefix}{field}"));
+        for (field, made) in [("TOKEN_ISSUER", "ISSUER"), ("TOKEN_AUDIENCE", "TOKEN_AUDIENCE")] {
+            let made = licensing.get(&format!("DSOM_LICENSING_{made}"));
+            if made.is_none() || setting(field) != made {
+                found.push(format!("{name}: {prefix}{field} is not what the tokens of licensing say"));
+            }
+        }
+        if setting("JWKS").map(String::as_str) != Some("http://licensing:7103/jwks.json") {
+            found.push(format!("{name}: {prefix}JWKS is not where licensing shows its keys"));
+        }
+    }
+    let people = |name: &str| -> Vec<(String, String)> {
+        environment(documents, name, "0").into_iter().filter(|(name, _)| name.starts_with("DSOM_OIDC_")).collect()
+    };
+    if people("licensing").is_empty() || people("chaining") != people("licensing") {
+        found.push("licensing and chaining know other people: their DSOM_OIDC_ settings differ".to_owned());
+    }
+    let production = licensing.get("DSOM_PRODUCTION").is_some_and(|production| production == "true");
+    if production && licensing.contains_key("DSOM_OIDC_JWKS") {
+        found.push(
+            "DSOM_OIDC_JWKS is set: in production the issuer of people says itself where its keys are".to_owned(),
+        );
     }
 }

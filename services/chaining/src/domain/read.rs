@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use contracts::block::{BadHeader, BlockHeader};
-use contracts::frame::{BadFrame, Frame, Unpacker};
+use contracts::frame::{BadFrame, Frame, Remark, Unpacker};
+use contracts::registry::Flag;
 use contracts::{Hash, Seq, StreamNo};
 
 use super::frame::{Damage, check_roots, leaves};
@@ -67,6 +68,34 @@ pub struct Found {
     pub record: Vec<u8>,
     /// Its index among the block's records.
     pub leaf: u64,
+    /// What is said of it beside its bytes.
+    pub flags: Vec<Flag>,
+}
+
+/// Records of one stream that follow one another and have a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlaggedRun {
+    /// Their stream.
+    pub stream: StreamNo,
+    /// Their flag.
+    pub flag: Flag,
+    /// Seq of the first.
+    pub first_seq: u64,
+    /// Seq of the last.
+    pub last_seq: u64,
+}
+
+/// A signature and the records it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRecords {
+    /// Seq of the first.
+    pub first_seq: u64,
+    /// How many.
+    pub count: u32,
+    /// RFC 6962 root over them.
+    pub root: Hash,
+    /// The signature as it is kept.
+    pub text: String,
 }
 
 impl OpenBlock {
@@ -136,11 +165,45 @@ impl OpenBlock {
             for part in frame.parts() {
                 if skip < u64::from(part.records()) {
                     let record = unpacker.unpack(part)?.nth(skip as usize);
-                    return Ok(record.map(|record| Found { record: record.to_vec(), leaf }));
+                    let flags = frame.flags_of(seq).collect();
+                    return Ok(record.map(|record| Found { record: record.to_vec(), leaf, flags }));
                 }
                 skip -= u64::from(part.records());
             }
         }
         Ok(None)
+    }
+
+    /// What is flagged in the block, in the order of its frames.
+    pub fn flagged(&self) -> impl Iterator<Item = FlaggedRun> {
+        let of_frame = |frame: &Frame| -> Vec<FlaggedRun> {
+            let of_remark = |remark: &Remark| -> Vec<FlaggedRun> {
+                let Remark::Flagged { batch, flag, runs } = remark else { return Vec::new() };
+                let first = frame.batches().get(usize::from(*batch)).map_or(0, |batch| batch.first_seq.get());
+                let seqs = runs.iter().map(|run| (first + u64::from(run.offset), u64::from(run.count)));
+                let run = |(first_seq, count)| FlaggedRun {
+                    stream: frame.stream,
+                    flag: *flag,
+                    first_seq,
+                    last_seq: first_seq + count - 1,
+                };
+                seqs.map(run).collect()
+            };
+            frame.remarks().iter().flat_map(of_remark).collect()
+        };
+        self.frames.iter().flat_map(of_frame)
+    }
+
+    /// The signature of the batch that holds a record, if its operator signed it.
+    pub fn signature(&self, stream: StreamNo, seq: Seq) -> Option<SignedRecords> {
+        let mut frames = self.frames.iter().filter(|frame| frame.stream == stream);
+        let (frame, index, batch) = frames.find_map(|frame| {
+            let (index, batch) = frame.batch_holding(seq)?;
+            Some((frame, index, batch))
+        })?;
+        let (wider, text) = frame.signature_of(index)?;
+        let (before, root) = wider.map_or((0, batch.root), |wider| (wider.before, wider.root));
+        let first_seq = batch.first_seq.get() - u64::from(before);
+        Some(SignedRecords { first_seq, count: batch.count + before, root, text: text.to_owned() })
     }
 }

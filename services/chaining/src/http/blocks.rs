@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use contracts::{Hash, Height};
+use contracts::registry::Flag;
+use contracts::{Hash, Height, StreamNo};
 use runtime::{ApiError, Caller};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Service, own, part, unavailable};
+use crate::domain::read::FlaggedRun;
 
 /// A block.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,6 +24,30 @@ struct Block {
     log_index: Option<u64>,
     /// Bytes its records take, packed.
     packed_bytes: u64,
+    /// The records that have a flag.
+    flags: Vec<Flagged>,
+}
+
+/// Records that follow one another and have a flag.
+#[derive(Debug, Serialize, ToSchema)]
+struct Flagged {
+    /// Their stream.
+    #[schema(value_type = u8)]
+    stream: StreamNo,
+    /// `after-suspension` or `outside-licence`.
+    #[schema(value_type = String)]
+    flag: Flag,
+    /// Seq of the first.
+    first_seq: u64,
+    /// Seq of the last.
+    last_seq: u64,
+}
+
+impl From<FlaggedRun> for Flagged {
+    fn from(run: FlaggedRun) -> Self {
+        let FlaggedRun { stream, flag, first_seq, last_seq } = run;
+        Self { stream, flag, first_seq, last_seq }
+    }
 }
 
 /// A block of the chain, checked against its records before it is shown.
@@ -43,12 +69,13 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let operator = own(&caller, &path.0)?;
     let height: Height = part("height", &path.1)?;
-    let (stored, _) = service.open_block(operator, height).await?;
+    let (stored, open) = service.open_block(operator, height).await?;
     let log_index = service.store.index_of(operator, height).await.map_err(unavailable)?;
     Ok(HttpResponse::Ok().json(Block {
         hash: ledger::block_hash(&stored.header),
         header: String::from_utf8_lossy(&stored.header).into_owned(),
         log_index,
+        flags: open.flagged().map(Flagged::from).collect(),
         packed_bytes: stored.frames.iter().map(|frame| frame.len() as u64).sum(),
     }))
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use contracts::problems::Code;
-use runtime::{ApiError, Caller};
+use runtime::{ApiError, Person, Role};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{LEDGER_FSCK, Service};
+use super::Service;
 use crate::fsck::{Progress, Scope, fsck};
 
 /// How often progress is told.
@@ -25,11 +25,11 @@ const LINES_MAX: usize = 16;
     post,
     path = "/v1/fsck",
     tag = "log",
-    security(("bearer" = ["ledger:fsck"])),
+    security(("bearer" = ["auditor"])),
     responses((status = 200, description = "Lines of JSON", content_type = "application/x-ndjson"))
 )]
-pub async fn post(caller: Caller, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
-    caller.require(LEDGER_FSCK)?;
+pub async fn post(person: Person, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
+    person.one_of(&[Role::Auditor, Role::ChiefClerk])?;
     if service.checking.swap(true, Ordering::AcqRel) {
         return Err(ApiError::new(Code::Unavailable, "another check runs").retry_after(10));
     }

@@ -26,8 +26,6 @@ use crate::storage::{StorageError, Store, StoredBlock};
 
 /// Scope that lets an operator read its own records, proofs and chain.
 pub const RECORDS_READ: &str = "records:read";
-/// Scope that lets an administrator have everything derived anew.
-pub const LEDGER_FSCK: &str = "ledger:fsck";
 
 /// What the routes work with.
 pub struct Service {
@@ -63,6 +61,7 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
         .app_data(web::Data::new(service))
         .route("/v1/records/{operator}/{stream}/{seq}", web::get().to(records::get))
         .route("/v1/records/{operator}/{stream}/{seq}/proof", web::get().to(records::proof))
+        .route("/v1/records/{operator}/{stream}/{seq}/signature", web::get().to(records::signature))
         .route("/v1/blocks/{operator}/{height}", web::get().to(blocks::get))
         .route("/v1/chains/{operator}", web::get().to(chains::get))
         .route("/v1/export/{operator}", web::get().to(export::get))

@@ -14,6 +14,7 @@ const PUBLIC: &[Code] = &[Code::NotFound, Code::Unavailable, Code::Internal];
 const REFUSALS: &[Refusals] = &[
     ("/v1/records/{operator}/{stream}/{seq}", "get", &[ALWAYS, NAMED]),
     ("/v1/records/{operator}/{stream}/{seq}/proof", "get", &[ALWAYS, NAMED]),
+    ("/v1/records/{operator}/{stream}/{seq}/signature", "get", &[ALWAYS, NAMED]),
     ("/v1/blocks/{operator}/{height}", "get", &[ALWAYS, NAMED]),
     ("/v1/chains/{operator}", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/export/{operator}", "get", &[ALWAYS, &[Code::BadRequest]]),
@@ -34,6 +35,7 @@ const REFUSALS: &[Refusals] = &[
     paths(
         super::records::get,
         super::records::proof,
+        super::records::signature,
         super::blocks::get,
         super::chains::get,
         super::export::get,

@@ -7,12 +7,14 @@ use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use contracts::frame::Unpacker;
 use contracts::problems::Code;
-use contracts::{Height, OperatorId, Seq, StreamNo};
+use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::{RecordProof, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
 use runtime::{ApiError, Caller};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Service, own, part, unavailable};
-use crate::domain::read::{Found, OpenBlock};
+use crate::domain::read::{Found, OpenBlock, SignedRecords};
 use crate::storage::StoredBlock;
 
 /// How long a proof waits for the checkpoint that will cover it: a few of the log's ticks.
@@ -20,7 +22,11 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 /// Media type of a proof file, which is text.
 const PROOF_TYPE: &str = "text/plain; charset=utf-8";
 
-/// The bytes of a record, exactly as the operator sent them.
+/// What is said of a record beside its bytes: words with commas between.
+const FLAGS: &str = "dsom-flags";
+
+/// The bytes of a record, exactly as the operator sent them. `DSOM-Flags` says what is known of it beside them: `after-suspension`, it
+/// is a wager of a time in which the licence was suspended; `outside-licence`, no licence covered it.
 #[utoipa::path(
     get,
     path = "/v1/records/{operator}/{stream}/{seq}",
@@ -31,7 +37,12 @@ const PROOF_TYPE: &str = "text/plain; charset=utf-8";
         ("seq" = u64, Path, description = "The record's seq"),
     ),
     security(("bearer" = ["records:read"])),
-    responses((status = 200, description = "The record", content_type = "application/json"))
+    responses((
+        status = 200,
+        description = "The record",
+        content_type = "application/json",
+        headers(("DSOM-Flags" = String, description = "Its flags, with commas between; missing when it has none"))
+    ))
 )]
 pub async fn get(
     caller: Caller,
@@ -41,7 +52,53 @@ pub async fn get(
     let place = Place::read(&caller, &path)?;
     let (_, open, _) = place.open(&service).await?;
     let found = place.find(open).await?.1;
-    Ok(HttpResponse::Ok().content_type("application/json").body(found.record))
+    let mut answer = HttpResponse::Ok();
+    if !found.flags.is_empty() {
+        let flags: Vec<&str> = found.flags.iter().map(|flag| flag.as_str()).collect();
+        answer.insert_header((FLAGS, flags.join(", ")));
+    }
+    Ok(answer.content_type("application/json").body(found.record))
+}
+
+/// The signature of the batch that a record came in.
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchSignature {
+    /// Seq of the first record that is signed.
+    first_seq: u64,
+    /// How many are signed.
+    count: u32,
+    /// The root over them that is signed: base64 of 32 bytes.
+    #[schema(value_type = String)]
+    root: Hash,
+    /// What was signed and the signature: five lines, as `docs/SIGNATURES.md` says.
+    signature: String,
+}
+
+/// The operator's own signature of the batch that the record came in. Whose key it is, the register of keys says.
+#[utoipa::path(
+    get,
+    path = "/v1/records/{operator}/{stream}/{seq}/signature",
+    tag = "records",
+    params(
+        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("stream" = u8, Path, description = "The stream, 0 to 255"),
+        ("seq" = u64, Path, description = "The record's seq"),
+    ),
+    security(("bearer" = ["records:read"])),
+    responses((status = 200, description = "The signature", body = BatchSignature))
+)]
+pub async fn signature(
+    caller: Caller,
+    path: web::Path<(String, String, String)>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let place = Place::read(&caller, &path)?;
+    let (_, open, _) = place.open(&service).await?;
+    let Some(SignedRecords { first_seq, count, root, text }) = open.signature(place.stream, place.seq) else {
+        let detail = format!("the batch that held seq {} of stream {} is not signed", place.seq, place.stream);
+        return Err(ApiError::new(Code::NotFound, detail));
+    };
+    Ok(HttpResponse::Ok().json(BatchSignature { first_seq, count, root, signature: text }))
 }
 
 /// One file that proves the record: to any verifier of C2SP tlog-proof that its block's header is in the log, to `dsom verify` the
@@ -148,7 +205,7 @@ async fn published(service: &Service, operator: OperatorId, height: Height) -> R
 }
 
 /// The path from an entry to the root of the log at a size.
-async fn header_path(service: &Service, index: u64, size: u64) -> Result<Vec<contracts::Hash>, ApiError> {
+async fn header_path(service: &Service, index: u64, size: u64) -> Result<Vec<Hash>, ApiError> {
     let mut tiles: Vec<(TileId, Bytes)> = Vec::new();
     for tile in inclusion_tiles(index, size).map_err(|error| ApiError::internal(&error))? {
         let bytes = service.store.tile(tile.level, tile.index).await.map_err(unavailable)?.unwrap_or_default();

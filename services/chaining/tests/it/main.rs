@@ -13,5 +13,6 @@ mod fsck;
 mod log;
 mod partitions;
 mod path;
+mod remarks;
 mod roles;
 mod world;

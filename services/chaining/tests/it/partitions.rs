@@ -23,7 +23,7 @@ const PUBLISHED: Duration = Duration::from_secs(2);
 /// Records of a frame that takes room.
 const LARGE_FRAME: u64 = 4_000;
 /// `TX` is trimmed once it holds a quarter of this.
-const SMALL_TX: StreamBytes = StreamBytes { tx: 2 << 20, ledger: 64 << 20, alerts: 1 << 20 };
+const SMALL_TX: StreamBytes = StreamBytes { tx: 2 << 20, ledger: 64 << 20, alerts: 1 << 20, registry: 1 << 20 };
 /// Longer than the position and then the streams are left alone.
 const TRIMMED: Duration = Duration::from_millis(3_500);
 

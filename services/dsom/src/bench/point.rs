@@ -15,7 +15,8 @@ use super::measure::{Buckets, Scrape, folder_bytes};
 use super::watch::{Used, Watched};
 use crate::Failure;
 use crate::generate::{Generator, Mix};
-use crate::mesh::{Engine, Layout, MeshFile, keys};
+use crate::mesh::{Engine, Layout, MeshFile};
+use crate::register;
 
 /// Operators of the load.
 pub const OPERATORS: u64 = 5;
@@ -99,7 +100,7 @@ pub async fn run(layout: &Layout, mesh: &MeshFile, engine: &Engine, load: Load) 
     let counts = Arc::new(counts);
     let start = Instant::now() + Duration::from_millis(500);
     let end = start + Duration::from_secs(load.seconds);
-    let streams = streams(layout, mesh, load, start)?;
+    let streams = streams(layout, mesh, load, start).await?;
     let cql = engine.server();
     let mut folders: Vec<(&str, PathBuf)> =
         ["nats", "ingest", "chaining"].map(|folder| (folder, layout.path(folder))).to_vec();
@@ -148,7 +149,7 @@ pub async fn run(layout: &Layout, mesh: &MeshFile, engine: &Engine, load: Load) 
 }
 
 /// The streams of the load, their first requests spread over one interval.
-fn streams(layout: &Layout, mesh: &MeshFile, load: Load, start: Instant) -> Result<Vec<Stream>, Failure> {
+async fn streams(layout: &Layout, mesh: &MeshFile, load: Load, start: Instant) -> Result<Vec<Stream>, Failure> {
     let address = mesh.ingest.trim_start_matches("http://").to_owned();
     let count = OPERATORS * u64::from(load.streams);
     let every = Duration::from_secs_f64(f64::from(load.batch) * count as f64 / load.rate);
@@ -156,7 +157,7 @@ fn streams(layout: &Layout, mesh: &MeshFile, load: Load, start: Instant) -> Resu
     for _ in 0..OPERATORS {
         // New operators each time: every stream begins at 1.
         let operator = OperatorId::new(uuid::Uuid::new_v4()).ok_or_else(|| Failure::bad("no operator id"))?;
-        let token = keys::token(layout, operator, "records:write")?;
+        let token = register::tokens(layout, &mesh.licensing, operator, "records:write").await?.token();
         for number in 0..load.streams {
             let head = format!(
                 "POST /v1/streams/{number}/batches HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\

@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::mesh::sibling;
 
 /// The services that have a schema.
-pub(super) const SERVICES: [&str; 2] = ["ingest", "chaining"];
+pub(super) const SERVICES: [&str; 3] = ["licensing", "ingest", "chaining"];
 
 /// A CQL server and the keyspaces of the services on it. What is not given here is taken from `DSOM_<SERVICE>_SCYLLA_…`.
 #[derive(Debug, Clone, clap::Args)]

@@ -1,9 +1,11 @@
 //! `dsom send`: an operator's files, through the SDK.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use client::{Config, SendError, Sender};
@@ -12,8 +14,8 @@ use contracts::{OperatorId, StreamNo};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Data;
-use crate::mesh::{Layout, MeshFile, keys};
-use crate::{Failure, files};
+use crate::mesh::{Layout, MeshFile};
+use crate::{Failure, files, register};
 
 /// Sends files of records, named `<operator>.<stream>.ndjson[.gz|.zst]`, to a running mesh
 #[derive(Debug, clap::Args)]
@@ -51,10 +53,17 @@ impl Send {
         let layout = Layout::existing(&self.data.dir)?;
         let bars = MultiProgress::new();
         let started = Instant::now();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut known) = (Vec::new(), BTreeMap::new());
         for ((operator, stream), files) in streams {
-            let token = keys::token(&layout, operator, "records:write records:read")?;
-            let mut config = Config::new(&mesh.ingest, &token, operator);
+            let tokens = match known.entry(operator) {
+                Entry::Occupied(known) => Arc::clone(known.get()),
+                Entry::Vacant(unknown) => {
+                    let tokens = register::tokens(&layout, &mesh.licensing, operator, "").await?;
+                    Arc::clone(unknown.insert(tokens))
+                }
+            };
+            let mut config = Config::new(&mesh.ingest, "", operator);
+            config.token = Arc::new(move || tokens.token());
             config.batch_records_max = self.batch as usize;
             config.batch_bytes_max = contracts::batch::BATCH_BYTES_MAX;
             config.linger = std::time::Duration::from_secs(3_600);

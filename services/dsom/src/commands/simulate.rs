@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use super::Data;
 use crate::Failure;
 use crate::generate::{Generator, Mix};
-use crate::mesh::{Layout, MeshFile, keys};
+use crate::mesh::{Layout, MeshFile};
+use crate::register;
 use crate::signals::Signals;
 
 /// Streams of a made-up operator.
@@ -28,8 +29,11 @@ pub struct Simulate {
     #[command(flatten)]
     data: Data,
     /// Base URL of ingest, for a mesh that `dsom up` did not start here [default: what DIR/mesh.json says]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", requires = "licensing")]
     ingest: Option<reqwest::Url>,
+    /// Base URL of its licensing
+    #[arg(long, value_name = "URL", requires = "ingest")]
+    licensing: Option<reqwest::Url>,
     /// How many operators
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     operators: u32,
@@ -55,12 +59,17 @@ pub struct Simulate {
 
 impl Simulate {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let ingest = match self.ingest {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => MeshFile::read(&self.data.dir)?.ingest,
+        let base = |url: reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
+        let (ingest, licensing) = match (self.ingest, self.licensing) {
+            (Some(ingest), Some(licensing)) => (base(ingest), base(licensing)),
+            _ => {
+                let mesh = MeshFile::read(&self.data.dir)?;
+                (mesh.ingest, mesh.licensing)
+            }
         };
         let layout = Layout::existing(&self.data.dir)?;
-        let mut market = Market::open(&layout, &ingest, self.first..self.first + self.operators, self.rate)?;
+        let operators = self.first..self.first + self.operators;
+        let mut market = Market::open(&layout, &ingest, &licensing, operators, self.rate).await?;
         market.mix = Mix { payouts: self.payouts, refunds: self.refunds, adjustments: self.adjustments };
         let mut signals = Signals::listen()?;
         let running = market.start();
@@ -103,15 +112,23 @@ impl Market {
     /// Operators whose ids are the same at every start, so that their streams go on.
     ///
     /// # Errors
-    /// No token could be made.
-    pub fn open(layout: &Layout, ingest: &str, operators: Range<u32>, rate: u32) -> Result<Self, Failure> {
+    /// The register does not take one of them.
+    pub async fn open(
+        layout: &Layout,
+        ingest: &str,
+        licensing: &str,
+        operators: Range<u32>,
+        rate: u32,
+    ) -> Result<Self, Failure> {
         let mut streams = Vec::new();
         for number in operators {
             let operator = made_up(number)?;
-            let token = keys::token(layout, operator, "records:write records:read")?;
+            let tokens = register::tokens(layout, licensing, operator, "").await?;
             for stream in 0..STREAMS {
                 let seed = u64::from(number) << 8 | u64::from(stream);
-                streams.push((Config::new(ingest, &token, operator), StreamNo(stream), seed));
+                let (mut config, tokens) = (Config::new(ingest, "", operator), Arc::clone(&tokens));
+                config.token = Arc::new(move || tokens.token());
+                streams.push((config, StreamNo(stream), seed));
             }
         }
         Ok(Self { rate: f64::from(rate) / streams.len().max(1) as f64, streams, mix: Mix::default() })

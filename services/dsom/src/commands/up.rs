@@ -38,7 +38,10 @@ impl Up {
         };
         self.greet(&mesh);
         let market = match self.simulate {
-            true => Some(Market::open(mesh.layout(), &mesh.file().ingest, 0..5, 200)?.start()),
+            true => {
+                let (layout, file) = (mesh.layout(), mesh.file());
+                Some(Market::open(layout, &file.ingest, &file.licensing, 0..5, 200).await?.start())
+            }
             false => None,
         };
         let progress = market.as_ref().map(|_| Progress::new());
@@ -68,12 +71,15 @@ impl Up {
         println!("The mesh is ready.\n");
         println!("  ingest     {}   POST /v1/streams/{{n}}/batches, GET /v1/streams, /problems", file.ingest);
         println!("  chaining   {}   GET /v1/chains/{{operator}}, /log/checkpoint", file.chaining);
+        println!("  licensing  {}   POST /oauth2/token, GET /v1/register, /v1/operators", file.licensing);
         println!("  log key    {}\n", file.log_vkey);
         println!("Open to see records become facts:");
         println!("  {}/log/checkpoint   grows with every block", file.chaining);
+        println!("  {}/v1/register      who is licensed to do what", file.licensing);
         println!("  {}/metrics", file.ingest);
         println!("  {}/openapi.json\n", file.ingest);
         println!("A token:  dsom token --data {data} --operator 13013f29-b9df-4b82-ad28-e51596b7e0b4");
+        println!("          dsom token --data {data} --person clerk-1 --role clerk");
         println!("Logs:     {data}/logs     Stop: Ctrl-C\n");
     }
 }

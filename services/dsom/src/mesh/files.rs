@@ -21,6 +21,10 @@ pub struct MeshFile {
     pub ingest: String,
     /// Base URL of chaining.
     pub chaining: String,
+    /// Base URL of licensing.
+    pub licensing: String,
+    /// `iss` of tokens.
+    pub issuer: String,
     /// NATS, for clients.
     pub nats: String,
     /// NATS, for monitoring.
@@ -29,7 +33,7 @@ pub struct MeshFile {
     pub log_origin: String,
     /// The log's public key (C2SP signed-note vkey).
     pub log_vkey: String,
-    /// Process ids by name: `dsom`, `nats`, `ingest`, `chaining`.
+    /// Process ids by name: `dsom`, `nats`, `licensing`, `chaining`, `ingest`.
     pub pids: BTreeMap<String, u32>,
 }
 
@@ -40,6 +44,8 @@ pub struct Addresses {
     pub ingest: u16,
     /// Port of chaining.
     pub chaining: u16,
+    /// Port of licensing.
+    pub licensing: u16,
     /// Port of NATS for clients.
     pub nats: u16,
     /// Port of NATS for monitoring.
@@ -52,7 +58,7 @@ impl Layout {
     /// # Errors
     /// It could not be made.
     pub fn open(root: &Path) -> Result<Self, Failure> {
-        for folder in ["", "nats", "ingest", "chaining", "keys", "logs"] {
+        for folder in ["", "nats", "ingest", "chaining", "licensing", "keys", "logs"] {
             let path = root.join(folder);
             fs::create_dir_all(&path)
                 .map_err(|error| Failure::usage(format!("could not make {}", path.display())).because(&error))?;

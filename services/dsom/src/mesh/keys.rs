@@ -8,20 +8,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::OperatorId;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
 use super::Layout;
 use crate::Failure;
 
-/// `iss` of development tokens.
+/// `iss` of tokens of development people.
 pub const TOKEN_ISSUER: &str = "https://issuer.dsom.localhost";
 /// `aud` of development tokens.
 pub const TOKEN_AUDIENCE: &str = "dsom";
+/// `aud` of development tokens of the sandbox.
+pub const TEST_TOKEN_AUDIENCE: &str = "dsom-test";
+/// The key that signs certificates of development operators.
+pub const CONFORMANCE: &str = "keys/conformance.pem";
 /// `iss` of development receipts.
 pub const RECEIPT_ISSUER: &str = "https://ingest.dsom.localhost";
 /// Origin of the development log.
@@ -42,22 +45,31 @@ pub fn ensure(layout: &Layout) -> Result<(), Failure> {
         .map_err(|error| cannot("write", &mark, &error))?;
     ensure_pem(layout, "keys/issuer.pem")?;
     ensure_pem(layout, "keys/receipt.pem")?;
+    ensure_pem(layout, "keys/token.pem")?;
+    ensure_pem(layout, "keys/test-token.pem")?;
+    ensure_pem(layout, CONFORMANCE)?;
     ensure_log(layout, LOG_ORIGIN)?;
-    let jwks = layout.path("keys/issuer.jwks.json");
-    let key = issuer(layout)?;
-    let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
-    let set =
-        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid(&key), "x": x}]});
-    fs::write(&jwks, format!("{set}\n")).map_err(|error| cannot("write", &jwks, &error))
+    write_jwks(layout, "keys/issuer.jwks.json", &issuer(layout)?)?;
+    write_jwks(layout, "keys/conformance.jwks.json", &read_pem(layout, CONFORMANCE)?)
 }
 
-/// Makes the production keys that are not there yet. Tokens are signed elsewhere.
+fn write_jwks(layout: &Layout, name: &str, key: &SigningKey) -> Result<(), Failure> {
+    let path = layout.path(name);
+    let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+    let set =
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid(key), "x": x}]});
+    fs::write(&path, format!("{set}\n")).map_err(|error| cannot("write", &path, &error))
+}
+
+/// Makes the production keys that are not there yet.
 ///
 /// # Errors
 /// Development keys are there, the origin is none or not the one of the key that is there, or a key could not be written.
 pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
     no_development(layout)?;
     ensure_pem(layout, "keys/receipt.pem")?;
+    ensure_pem(layout, "keys/token.pem")?;
+    ensure_pem(layout, "keys/test-token.pem")?;
     ensure_log(layout, origin)?;
     match log_signer(layout)?.verifier().name() == origin {
         true => Ok(()),
@@ -71,7 +83,10 @@ pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
 /// They are not there, or are development keys.
 pub fn require_production(layout: &Layout) -> Result<(), Failure> {
     no_development(layout)?;
-    match ["keys/receipt.pem", "keys/log.key"].into_iter().find(|key| !layout.path(key).exists()) {
+    match ["keys/receipt.pem", "keys/token.pem", "keys/test-token.pem", "keys/log.key"]
+        .into_iter()
+        .find(|key| !layout.path(key).exists())
+    {
         None => Ok(()),
         Some(missing) => Err(Failure::usage(format!(
             "DSOM_PRODUCTION is true and {} is not there: no development keys are made. Make your own with `dsom keys --production --data DIR --origin NAME`; with docker compose, name DIR/keys in DSOM_KEYS",
@@ -91,14 +106,27 @@ fn no_development(layout: &Layout) -> Result<(), Failure> {
     }
 }
 
-fn ensure_pem(layout: &Layout, name: &str) -> Result<(), Failure> {
-    let path = layout.path(name);
-    if path.exists() {
-        return Ok(());
+/// Makes an Ed25519 key that is not there yet.
+///
+/// # Errors
+/// It could not be written.
+pub fn ensure_pem(layout: &Layout, name: &str) -> Result<(), Failure> {
+    ensure_pem_at(&layout.path(name)).map(drop)
+}
+
+/// The Ed25519 key in a file, made when it is not there.
+///
+/// # Errors
+/// It could not be written, or is none.
+pub fn ensure_pem_at(path: &Path) -> Result<SigningKey, Failure> {
+    if !path.exists() {
+        // Without the public half, as RFC 8410 has it: readers of others do not take the longer form.
+        let key = KeypairBytes { secret_key: rand::random(), public_key: None };
+        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Failure::bad("no key").because(&error))?;
+        write_secret(path, pem.as_bytes())?;
     }
-    let key = SigningKey::from_bytes(&rand::random());
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Failure::bad("no key").because(&error))?;
-    write_secret(&path, pem.as_bytes())
+    let pem = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", path, &error))
 }
 
 fn ensure_log(layout: &Layout, origin: &str) -> Result<(), Failure> {
@@ -125,15 +153,15 @@ fn log_signer(layout: &Layout) -> Result<ledger::note::Signer, Failure> {
     ledger::note::Signer::parse(text.trim()).map_err(|error| cannot("read", &path, &error))
 }
 
-/// A bearer token of the development issuer.
+/// A bearer token of a development person.
 ///
 /// # Errors
 /// The issuer's key is not there or can't be read.
-pub fn token(layout: &Layout, operator: OperatorId, scopes: &str) -> Result<String, Failure> {
+pub fn person_token(layout: &Layout, sub: &str, roles: &[&str]) -> Result<String, Failure> {
     let key = issuer(layout)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let claims = json!({
-        "iss": TOKEN_ISSUER, "aud": TOKEN_AUDIENCE, "sub": operator, "scope": scopes,
+        "iss": TOKEN_ISSUER, "aud": TOKEN_AUDIENCE, "sub": sub, "roles": roles,
         "iat": now, "nbf": now.saturating_sub(5), "exp": now + TOKEN_S, "jti": uuid::Uuid::new_v4(),
     });
     let header = Header { kid: Some(kid(&key)), typ: Some("at+jwt".into()), ..Header::new(Algorithm::EdDSA) };
@@ -143,7 +171,15 @@ pub fn token(layout: &Layout, operator: OperatorId, scopes: &str) -> Result<Stri
 }
 
 fn issuer(layout: &Layout) -> Result<SigningKey, Failure> {
-    let path = layout.path("keys/issuer.pem");
+    read_pem(layout, "keys/issuer.pem")
+}
+
+/// Reads an Ed25519 key.
+///
+/// # Errors
+/// It is not there or can't be read.
+pub fn read_pem(layout: &Layout, name: &str) -> Result<SigningKey, Failure> {
+    let path = layout.path(name);
     let pem = fs::read_to_string(&path).map_err(|error| {
         Failure::usage(format!("no keys in {}; make them with `dsom keys`", layout.root().display())).because(&error)
     })?;

@@ -18,24 +18,36 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Which ports a mesh takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Ports {
-    /// 7101, 7102, 7122 and 7123.
+    /// 7101, 7102, 7103, 7122 and 7123.
     Default,
     /// Whatever is free.
     Free,
 }
 
 impl Ports {
+    /// The issuer of tokens: the address of licensing (RFC 8414). Where that is another one at each start, a name that stays: tokens
+    /// outlive a restart.
+    fn issuer(self, at: Addresses) -> String {
+        match self {
+            Self::Default => format!("http://127.0.0.1:{}", at.licensing),
+            Self::Free => "http://licensing.dsom.localhost".to_owned(),
+        }
+    }
+
     fn addresses(self) -> Result<Addresses, Failure> {
         match self {
-            Self::Default => Ok(Addresses { ingest: 7101, chaining: 7102, nats: 7122, nats_monitor: 7123 }),
+            Self::Default => {
+                Ok(Addresses { ingest: 7101, chaining: 7102, licensing: 7103, nats: 7122, nats_monitor: 7123 })
+            }
             Self::Free => {
-                let held: Vec<_> = (0..4).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect();
+                let held: Vec<_> = (0..5).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect();
                 let port = |at: usize| {
                     let listener = held.get(at).and_then(|listener| listener.as_ref().ok());
                     let port = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.port());
                     port.ok_or_else(|| Failure::unreachable("no free port on 127.0.0.1"))
                 };
-                Ok(Addresses { ingest: port(0)?, chaining: port(1)?, nats: port(2)?, nats_monitor: port(3)? })
+                let (nats, nats_monitor) = (port(3)?, port(4)?);
+                Ok(Addresses { ingest: port(0)?, chaining: port(1)?, licensing: port(2)?, nats, nats_monitor })
             }
         }
     }
@@ -71,6 +83,8 @@ impl Mesh {
         let file = MeshFile {
             ingest: format!("http://127.0.0.1:{}", at.ingest),
             chaining: format!("http://127.0.0.1:{}", at.chaining),
+            licensing: format!("http://127.0.0.1:{}", at.licensing),
+            issuer: ports.issuer(at),
             nats: format!("nats://127.0.0.1:{}", at.nats),
             nats_monitor: format!("http://127.0.0.1:{}", at.nats_monitor),
             log_origin: keys::LOG_ORIGIN.to_owned(),
@@ -102,7 +116,12 @@ impl Mesh {
             log: self.layout.path("logs/nats.log"),
         };
         self.part(server, &format!("{}/healthz", self.file.nats_monitor), &restarted).await?;
-        for (name, url) in [("chaining", self.file.chaining.clone()), ("ingest", self.file.ingest.clone())] {
+        // Licensing first: the others want to know who may do what.
+        for (name, url) in [
+            ("licensing", self.file.licensing.clone()),
+            ("chaining", self.file.chaining.clone()),
+            ("ingest", self.file.ingest.clone()),
+        ] {
             let plan = self.service(name, &url)?;
             self.part(plan, &format!("{url}/readyz"), &restarted).await?;
         }
@@ -126,12 +145,23 @@ impl Mesh {
             ("NATS_URL", self.file.nats.clone()),
             ("NATS_MONITOR_URL", self.file.nats_monitor.clone()),
             ("DATA_DIR", path(name)),
-            ("JWKS", path("keys/issuer.jwks.json")),
-            ("TOKEN_ISSUER", keys::TOKEN_ISSUER.to_owned()),
             ("TOKEN_AUDIENCE", keys::TOKEN_AUDIENCE.to_owned()),
         ];
         settings.extend(self.engine.settings(name)?);
+        if name != "licensing" {
+            settings.extend([
+                ("JWKS", format!("{}/jwks.json", self.file.licensing)),
+                ("TOKEN_ISSUER", self.file.issuer.clone()),
+            ]);
+        }
         match name {
+            "licensing" => settings.extend([
+                ("ISSUER", self.file.issuer.clone()),
+                ("TOKEN_KEY", path("keys/token.pem")),
+                ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
+                ("TEST_TOKEN_AUDIENCE", keys::TEST_TOKEN_AUDIENCE.to_owned()),
+                ("CONFORMANCE_JWKS", path("keys/conformance.jwks.json")),
+            ]),
             "ingest" => settings.extend([
                 ("RECEIPT_KEY", path("keys/receipt.pem")),
                 ("RECEIPT_ISSUER", keys::RECEIPT_ISSUER.to_owned()),
@@ -142,6 +172,13 @@ impl Mesh {
         let mut environment: Vec<(String, String)> =
             settings.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect();
         environment.push(("DSOM_STOP_WITH_STDIN".into(), "1".into()));
+        for (field, value) in [
+            ("ISSUER", keys::TOKEN_ISSUER.to_owned()),
+            ("AUDIENCE", keys::TOKEN_AUDIENCE.to_owned()),
+            ("JWKS", path("keys/issuer.jwks.json")),
+        ] {
+            environment.push((format!("DSOM_OIDC_{field}"), value));
+        }
         Ok(Plan {
             name,
             program: sibling(&format!("dsom-{name}"))?,

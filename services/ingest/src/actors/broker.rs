@@ -5,7 +5,7 @@ use bytes::Bytes;
 use contracts::frame::Frame;
 use contracts::{OperatorId, Seq, StreamNo};
 
-use crate::domain::{Difference, StreamKey};
+use crate::domain::{Difference, Flagged, StreamKey};
 
 /// A frame as it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,4 +71,7 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Reports a rewrite attempt durably.
     async fn alert(&self, key: StreamKey, difference: Difference) -> Result<(), Unavailable>;
+
+    /// Reports flagged records durably.
+    async fn alert_flagged(&self, key: StreamKey, flagged: Flagged) -> Result<(), Unavailable>;
 }

@@ -1,6 +1,7 @@
 //! Who serves a stream, and how it is reached.
 
 pub mod broker;
+mod flagging;
 mod index;
 pub mod orders;
 mod packing;

@@ -10,7 +10,7 @@ use contracts::{Seq, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::broker::Unavailable;
-use crate::domain::{Batch, Difference, Lease};
+use crate::domain::{Batch, Beside, Difference, Lease};
 
 /// What a sequencer can be told; it answers by the order's own channel.
 #[derive(Message)]
@@ -54,6 +54,8 @@ pub struct Append {
     pub batch: Arc<Batch>,
     /// The batch packed, if it is large.
     pub part: Option<Part>,
+    /// What is kept beside it, if anything.
+    pub beside: Option<Arc<Beside>>,
     /// The memory it holds.
     pub lease: Lease,
     /// Where the answer goes.

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use contracts::UnixMillis;
-use contracts::frame::{BadFrame, BatchMeta, Frame, Packer, Part};
+use contracts::frame::{BadFrame, BatchMeta, Frame, Packer, Part, Remark};
 
-use crate::domain::{Batch, StreamKey};
+use crate::domain::{Batch, Beside, StreamKey};
 
 /// Packers kept for the next use: as many as pack at a time on a machine of this size.
 const PACKERS_KEPT_MAX: usize = 8;
@@ -24,6 +24,8 @@ pub struct Piece {
     pub batch: Arc<Batch>,
     /// The whole batch packed, if it is large.
     pub part: Option<Part>,
+    /// What is kept beside it, if anything.
+    pub beside: Option<Arc<Beside>>,
     /// How many of its first records are left out.
     pub skip: usize,
 }
@@ -68,7 +70,8 @@ impl Packers {
             parts.push(self.with(|packer| packer.pack(runs))?);
             rest = after;
         }
-        let frame = Frame::new(key.operator, key.stream, metas.clone(), parts)?;
+        let remarks = (0..).zip(pieces).flat_map(|(index, piece)| piece.remarks(index)).collect();
+        let frame = Frame::new(key.operator, key.stream, metas.clone(), parts)?.with_remarks(remarks)?;
         Ok((frame.encode().into(), metas))
     }
 }
@@ -102,6 +105,11 @@ impl Piece {
         if self.packed().is_some() { 0 } else { self.batch.memory_bytes() }
     }
 
+    fn remarks(&self, index: u16) -> Vec<Remark> {
+        let of = |beside: &Arc<Beside>| beside.remarks(index, self.skip as u32, self.batch.root());
+        self.beside.as_ref().map(of).unwrap_or_default()
+    }
+
     fn meta(&self, accepted_at: UnixMillis) -> Option<BatchMeta> {
         let root = if self.skip == 0 { self.batch.root() } else { self.batch.root_from(self.skip) };
         let first_seq = contracts::Seq::new(self.batch.first_seq().get() + self.skip as u64)?;
@@ -113,8 +121,10 @@ impl Piece {
 mod tests {
     use super::*;
     use crate::domain::batch::tests::batch_of;
+    use crate::domain::flags::tests::flags_of;
     use contracts::StreamNo;
-    use contracts::frame::Unpacker;
+    use contracts::frame::{Run, Unpacker, Wider};
+    use contracts::registry::Flag;
 
     #[test]
     fn large_small_and_cut_batches_come_out_in_order() {
@@ -124,7 +134,9 @@ mod tests {
         let piece = |first, records: &[&str], packed: bool, skip| {
             let batch = Arc::new(batch_of(first, records));
             let part = packed.then(|| packers.with(|p| batch.pack(p)).expect("packs"));
-            Piece { batch, part, skip }
+            let signature = Some(format!("signed {first}"));
+            let beside = Some(Arc::new(Beside { flags: flags_of(Flag::AfterSuspension, &[1]), signature }));
+            Piece { batch, part, beside: beside.filter(|_| packed), skip }
         };
         let pieces = [
             piece(1, &["one", "two", "three"], true, 1),
@@ -136,6 +148,15 @@ mod tests {
         let frame = Frame::decode(&bytes).expect("decodes");
         assert_eq!(frame.batches(), metas);
         assert_eq!((frame.first_seq().get(), frame.last_seq(), frame.parts().len()), (2, 7, 3));
+        let flagged = |batch, offset| Remark::Flagged {
+            batch,
+            flag: Flag::AfterSuspension,
+            runs: vec![Run { offset, count: 1 }],
+        };
+        let signed = |batch, wider, text: &str| Remark::Signed { batch, wider, text: text.to_owned() };
+        let wider = Some(Wider { before: 1, root: pieces[0].batch.root() });
+        let remarks = [flagged(0, 0), signed(0, wider, "signed 1"), flagged(2, 1), signed(2, None, "signed 5")];
+        assert_eq!(frame.remarks(), remarks);
         let mut unpacker = Unpacker::new().expect("memory");
         let mut records = Vec::new();
         for part in frame.parts() {

@@ -18,6 +18,7 @@ use contracts::frame::{BatchMeta, FRAME_BATCHES_MAX, FRAME_RECORDS_MAX};
 use tracing::Instrument as _;
 
 use super::broker::{AppendError, Stored, Unavailable};
+use super::flagging::Reports;
 use super::orders::{Accepted, Find, Order, Refusal, SequencerState, Snapshot, Told};
 use super::packing::{Packers, Piece};
 use super::recent::Recent;
@@ -41,8 +42,8 @@ const DOUBTS_MAX: u32 = 16;
 
 /// See the file's head.
 pub struct Sequencer {
-    key: StreamKey,
-    truth: Arc<Truth>,
+    pub(super) key: StreamKey,
+    pub(super) truth: Arc<Truth>,
     packers: Arc<Packers>,
     head: Head,
     line: Line<Waiting>,
@@ -53,6 +54,7 @@ pub struct Sequencer {
     undecided: Vec<Waiting>,
     refreshed_at: Option<Instant>,
     watching: bool,
+    pub(super) reports: Reports,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +78,17 @@ impl Sequencer {
             undecided: Vec::new(),
             refreshed_at: None,
             watching: false,
+            reports: Reports::default(),
         }
     }
 
     /// Puts a batch where it belongs, or answers it.
     fn judge(&mut self, waiting: Waiting, ctx: &mut Context<Self>) {
         if let (Some(accepted_at), true) = (waiting.known_at, waiting.from > waiting.last()) {
-            let appended = waiting.flown;
+            if let (Some(from), Some(beside)) = (waiting.flown, waiting.beside.clone()) {
+                self.flagged(&beside, waiting.batch.first_seq().get(), from, ctx);
+            }
+            let appended = waiting.flown.is_some();
             return waiting.answer(Ok(Accepted { accepted_at, appended }));
         }
         if !matches!(self.head, Head::Known { .. }) {
@@ -202,6 +208,9 @@ impl Sequencer {
                 let behind = self.line.accept(last);
                 for (waiting, meta) in flight.into_iter().zip(&metas) {
                     metrics::accepted(meta.count);
+                    if let Some(beside) = &waiting.beside {
+                        self.flagged(beside, waiting.batch.first_seq().get(), meta.first_seq.get(), ctx);
+                    }
                     waiting.answer(Ok(Accepted { accepted_at: meta.accepted_at, appended: true }));
                 }
                 self.truth.index.remember(AcceptedFrame { key: self.key, tx_seq, batches: metas });

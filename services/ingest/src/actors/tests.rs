@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::batch::tests::batch_of;
-use crate::domain::{Budget, Difference, StreamKey};
+use crate::domain::flags::tests::flags_of;
+use crate::domain::{Beside, Budget, Difference, Flagged, StreamKey};
 use crate::storage::{AcceptedFrame, KnownBatch, Store, StoreError};
 
 /// What the next append does.
@@ -35,6 +36,7 @@ struct Fake {
     delay: Mutex<Duration>,
     alerts: Mutex<Vec<Difference>>,
     alerts_away: Mutex<bool>,
+    flagged: Mutex<Vec<Flagged>>,
 }
 
 impl Fake {
@@ -43,7 +45,7 @@ impl Fake {
         let first = frames.last().map_or(1, |f| f.last_seq() + 1);
         let texts: Vec<String> = (first..first + records).map(|n| format!("{{\"n\":{n}}}")).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let piece = packing::Piece { batch: Arc::new(batch_of(first, &texts)), part: None, skip: 0 };
+        let piece = packing::Piece { batch: Arc::new(batch_of(first, &texts)), part: None, beside: None, skip: 0 };
         let (bytes, _) = Packers::default().frame(key, &[piece], now()).unwrap();
         frames.push(Frame::decode(&bytes).unwrap());
     }
@@ -101,6 +103,14 @@ impl Broker for Fake {
         self.alerts.lock().unwrap().push(difference);
         Ok(())
     }
+
+    async fn alert_flagged(&self, _: StreamKey, flagged: Flagged) -> Result<(), Unavailable> {
+        if *self.alerts_away.lock().unwrap() {
+            return Err(Unavailable::Broker);
+        }
+        self.flagged.lock().unwrap().push(flagged);
+        Ok(())
+    }
 }
 
 /// An index that has forgotten all it was told, but may claim to know a last seq.
@@ -145,9 +155,18 @@ impl World {
     }
 
     fn tell(&self, first: u64, records: &[&str]) -> oneshot::Receiver<Result<Accepted, Refusal>> {
+        self.tell_beside(first, records, None)
+    }
+
+    fn tell_beside(
+        &self,
+        first: u64,
+        records: &[&str],
+        beside: Option<Arc<Beside>>,
+    ) -> oneshot::Receiver<Result<Accepted, Refusal>> {
         let (reply, answer) = oneshot::channel();
         let batch = Arc::new(batch_of(first, records));
-        let append = Append { batch, part: None, lease: Budget::new(1).lease(), reply };
+        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(), reply };
         self.registry.tell(self.key, Order::Append(append)).expect("room in the mailbox");
         answer
     }
@@ -332,4 +351,46 @@ async fn a_full_mailbox_is_overload_and_empties_again() {
     let stored = world.stored();
     assert_eq!(stored.last().map(|last| last.1), Some(500));
     assert!(stored.len() < 20, "what waits goes together: {stored:?}");
+}
+
+#[actix::test]
+async fn flagged_records_are_alerted_once_they_are_accepted_and_then_gathered() {
+    use contracts::registry::Flag::{AfterSuspension, OutsideLicence};
+    let world = World::new();
+    let flagged = |flag, offsets: &[u32]| Some(Arc::new(Beside { flags: flags_of(flag, offsets), signature: None }));
+    let send = async |first, records: &[&str], beside| {
+        world.tell_beside(first, records, beside).await.expect("an answer").expect("accepted")
+    };
+    let told = |flag, first_seq, last_seq, records| Flagged { flag, first_seq, last_seq, records };
+    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
+    let first = told(AfterSuspension, 1, 3, 2);
+    assert_eq!(*world.fake.flagged.lock().unwrap(), [first]);
+    // A retry changes nothing; of what begins inside the accepted, only the rest counts.
+    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
+    send(3, &[A, B], flagged(OutsideLicence, &[0, 1])).await;
+    assert_eq!(*world.fake.flagged.lock().unwrap(), [first, told(OutsideLicence, 4, 4, 1)]);
+    // More of the same within a minute waits for its end.
+    send(5, &[A], flagged(AfterSuspension, &[0])).await;
+    assert_eq!(world.fake.flagged.lock().unwrap().len(), 2);
+    let remarks: Vec<_> = world.fake.frames.lock().unwrap().iter().map(|frame| frame.remarks().len()).collect();
+    assert_eq!(remarks, [1, 1, 1]);
+}
+
+#[actix::test]
+async fn a_lost_answer_or_a_broker_that_is_away_loses_no_alert() {
+    use contracts::registry::Flag::AfterSuspension;
+    let world = World::new();
+    let beside = || Some(Arc::new(Beside { flags: flags_of(AfterSuspension, &[0]), signature: None }));
+    world.fake.script.lock().unwrap().push_back(Script::StoredUnanswered);
+    *world.fake.alerts_away.lock().unwrap() = true;
+    assert!(appended(&world.tell_beside(1, &[A, B], beside()).await.expect("an answer")));
+    assert!(appended(&world.tell_beside(3, &[A], beside()).await.expect("an answer")));
+    *world.fake.alerts_away.lock().unwrap() = false;
+    let began = Instant::now();
+    while world.fake.flagged.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(10), "no alert");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let both = Flagged { flag: AfterSuspension, first_seq: 1, last_seq: 3, records: 2 };
+    assert_eq!(*world.fake.flagged.lock().unwrap(), [both]);
 }

@@ -11,7 +11,7 @@ use super::broker::Unavailable;
 use super::orders::{Accepted, Append, Refusal};
 use super::packing::Piece;
 use crate::domain::line::Waits;
-use crate::domain::{Batch, Lease};
+use crate::domain::{Batch, Beside, Lease};
 
 /// See the file's head.
 pub struct Waiting {
@@ -19,6 +19,8 @@ pub struct Waiting {
     pub batch: Arc<Batch>,
     /// The batch packed, if it is large.
     pub part: Option<Part>,
+    /// What is kept beside it, if anything.
+    pub beside: Option<Arc<Beside>>,
     reply: oneshot::Sender<Result<Accepted, Refusal>>,
     /// When it came.
     pub arrived_at: Instant,
@@ -28,8 +30,8 @@ pub struct Waiting {
     pub from: u64,
     /// The latest acceptance time of what is.
     pub known_at: Option<UnixMillis>,
-    /// It was in a frame whose outcome is unknown: if it is found accepted, it was this request that did it.
-    pub flown: bool,
+    /// It was, from this seq on, in a frame whose outcome is unknown: if it is found accepted, it was this request that did it.
+    pub flown: Option<u64>,
     /// How often it was judged anew because the head was in doubt.
     pub doubts: u32,
     _lease: Lease,
@@ -43,23 +45,24 @@ impl Waits for Waiting {
         self.batch.last_seq()
     }
     fn bytes(&self) -> usize {
-        self.batch.memory_bytes()
+        self.batch.memory_bytes() + self.beside.as_ref().map_or(0, |beside| beside.memory_bytes())
     }
 }
 
 impl Waiting {
     /// Takes an order in.
     pub fn new(append: Append) -> Self {
-        let Append { batch, part, lease, reply } = append;
+        let Append { batch, part, beside, lease, reply } = append;
         Self {
             from: batch.first_seq().get(),
             batch,
             part,
+            beside,
             reply,
             arrived_at: Instant::now(),
             span: tracing::Span::current(),
             known_at: None,
-            flown: false,
+            flown: None,
             doubts: 0,
             _lease: lease,
         }
@@ -73,13 +76,15 @@ impl Waiting {
 
     /// The same, to be judged anew; `unknown`: after a flight whose outcome is unknown.
     pub fn doubted(self, unknown: bool) -> Self {
-        Self { doubts: self.doubts + 1, flown: self.flown || unknown, ..self }
+        let flown = self.flown.or(unknown.then_some(self.from));
+        Self { doubts: self.doubts + 1, flown, ..self }
     }
 
     /// What of it goes into a frame.
     pub fn piece(&self) -> Piece {
         let skip = self.from - self.batch.first_seq().get();
-        Piece { batch: Arc::clone(&self.batch), part: self.part.clone(), skip: skip as usize }
+        let (batch, beside) = (Arc::clone(&self.batch), self.beside.clone());
+        Piece { batch, part: self.part.clone(), beside, skip: skip as usize }
     }
 }
 

@@ -14,14 +14,15 @@ use tokio::sync::oneshot;
 
 use super::body::{self, Coding};
 use super::prepare::{Prepared, Sent, prepare};
-use super::{Service, refusal};
+use super::{Service, refusal, signature};
 use crate::actors::{Accepted, Append, Order, Unavailable, now};
 use crate::domain::StreamKey;
 
 /// How long a batch may take from the mailbox to its answer: the reorder window, a publish and a look at the head, each at its
 /// own limit. After that the outcome is unknown.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-root");
+/// The root over the records as the operator computed it.
+pub(super) const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-root");
 
 /// Appends a batch to one of the caller's streams.
 ///
@@ -35,6 +36,8 @@ const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-root");
     params(
         ("stream" = u8, Path, description = "One of the caller's streams, 0 to 255"),
         ("DSOM-Batch-Root" = Option<String>, Header, description = "Base64 of the RFC 6962 root over the records, checked"),
+        ("Signature-Input" = Option<String>, Header, description = "RFC 9421 in the profile of docs/SIGNATURES.md; with Signature"),
+        ("Signature" = Option<String>, Header, description = "The operator's signature of DSOM-Batch-Root, which must be there, too"),
         ("Content-Encoding" = Option<String>, Header, description = "`identity`, `gzip` or `zstd`"),
     ),
     request_body(
@@ -62,13 +65,15 @@ pub async fn post(
     let stream = stream.parse::<StreamNo>();
     let stream = stream.map_err(|error| ApiError::new(Code::BadRequest, format!("stream: {error}")))?;
     let key = StreamKey { operator: caller.operator(), stream };
+    let standing = service.standing(caller.operator())?;
     let (media, coding, announced) = (media(&request)?, coding(&request)?, announced_root(&request)?);
+    let signature = signature::read(&request, announced, &standing, service.env, now())?;
 
     let mut lease = service.budget.lease();
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let body = body::read(payload, length, &mut lease).await.map_err(|error| refusal::body(&error))?;
-    let sent = Sent { body, coding, media, now: now(), lease };
-    let Prepared { batch, part, lease } = prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
+    let sent = Sent { body, coding, media, now: now(), standing, signature, lease };
+    let Prepared { batch, part, beside, lease } = prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
     if announced.is_some_and(|root| root != batch.root()) {
         let detail = format!("the root of the records that arrived is {}", batch.root());
         return Err(ApiError::new(Code::RootMismatch, detail));
@@ -76,7 +81,7 @@ pub async fn post(
     service.admit(caller.operator(), batch.count())?;
 
     let (reply, answer) = oneshot::channel();
-    let append = Append { batch: Arc::clone(&batch), part, lease, reply };
+    let append = Append { batch: Arc::clone(&batch), part, beside, lease, reply };
     service.registry.tell(key, Order::Append(append)).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;

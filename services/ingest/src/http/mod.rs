@@ -7,6 +7,7 @@ mod prepare;
 pub mod receipt_keys;
 pub mod receipts;
 mod refusal;
+mod signature;
 pub mod streams;
 
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ use contracts::batch::BATCH_RECORDS_MAX;
 use contracts::frame::BatchMeta;
 use contracts::problems::Code;
 use contracts::receipt::{Claims, Env};
+use contracts::registry::OperatorStanding;
+use runtime::auth::{NotKnown, Standings};
 use runtime::{ApiError, Caller};
 
 use crate::actors::{Packers, Registry, Truth, now};
@@ -48,6 +51,8 @@ pub struct Service {
     pub env: Env,
     /// How fast each operator may send, if that is limited.
     pub rates: Option<Rates>,
+    /// How operators stand.
+    pub standings: Arc<Standings>,
 }
 
 /// A rate for each operator. As many buckets as operators with a valid token.
@@ -64,6 +69,13 @@ impl Rates {
 }
 
 impl Service {
+    /// How an operator stands whose batch is to be taken.
+    fn standing(&self, operator: OperatorId) -> Result<Arc<OperatorStanding>, ApiError> {
+        let known = self.standings.may_take().map(|()| self.standings.get(operator));
+        // Nobody comes in who is not known.
+        known.and_then(|known| known.ok_or(NotKnown::Unread)).map_err(refusal::not_known)
+    }
+
     /// Lets records in at the operator's rate.
     fn admit(&self, operator: OperatorId, records: u32) -> Result<(), ApiError> {
         let Some(rates) = &self.rates else { return Ok(()) };

@@ -7,10 +7,12 @@ use bytes::Bytes;
 use contracts::UnixMillis;
 use contracts::batch::{self, BatchError, Media};
 use contracts::frame::{BadFrame, Part};
+use contracts::registry::OperatorStanding;
 
 use super::body::{self, BadBody, Coding};
 use crate::actors::Packers;
-use crate::domain::{Batch, Lease};
+use crate::domain::flags::flags;
+use crate::domain::{Batch, Beside, Lease};
 
 /// Bytes prepared on an HTTP worker's own thread; more takes longer than 1 ms (about 1.7 µs a record of 270 bytes).
 const PREPARE_HERE_BYTES_MAX: usize = 128 * 1024;
@@ -29,6 +31,10 @@ pub struct Sent {
     pub media: Media,
     /// The server's time.
     pub now: UnixMillis,
+    /// How its operator stands.
+    pub standing: Arc<OperatorStanding>,
+    /// Its signature, as it is kept.
+    pub signature: Option<String>,
     /// The memory it holds.
     pub lease: Lease,
 }
@@ -39,6 +45,8 @@ pub struct Prepared {
     pub batch: Arc<Batch>,
     /// The batch packed, if it is large.
     pub part: Option<Part>,
+    /// What is kept beside it, if anything.
+    pub beside: Option<Arc<Beside>>,
     /// The memory it holds.
     pub lease: Lease,
 }
@@ -75,15 +83,17 @@ pub async fn prepare(sent: Sent, packers: &Arc<Packers>) -> Result<Prepared, Unf
 }
 
 fn prepare_here(sent: Sent, packers: &Packers) -> Result<Prepared, Unfit> {
-    let Sent { body, coding, media, now, mut lease } = sent;
+    let Sent { body, coding, media, now, standing, signature, mut lease } = sent;
     let body = body::unpack(body, coding, &mut lease).map_err(Unfit::Body)?;
     let checked = batch::check(&body, media, now).map_err(Unfit::Batch)?;
+    let beside = Beside { flags: flags(&standing, &checked, &body, now), signature };
     let batch = Batch::new(checked.first_seq, body, checked.starts, checked.lengths);
     let alone = batch.memory_bytes() >= PACK_ALONE_BYTES_MIN;
     let part = alone.then(|| packers.with(|packer| batch.pack(packer))).transpose().map_err(Unfit::Packing)?;
     let packed_bytes = part.as_ref().map_or(0, Part::packed_len);
-    if !lease.resize(batch.memory_bytes() + packed_bytes) {
+    if !lease.resize(batch.memory_bytes() + packed_bytes + beside.memory_bytes()) {
         return Err(Unfit::Body(BadBody::NoMemory));
     }
-    Ok(Prepared { batch: Arc::new(batch), part, lease })
+    let beside = (!beside.is_empty()).then(|| Arc::new(beside));
+    Ok(Prepared { batch: Arc::new(batch), part, beside, lease })
 }

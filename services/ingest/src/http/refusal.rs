@@ -5,6 +5,7 @@ use contracts::batch::{BatchError, Invalid};
 use contracts::problems::Code;
 use contracts::record::Violation;
 use runtime::ApiError;
+use runtime::auth::NotKnown;
 use serde_json::json;
 
 use super::body::BadBody;
@@ -94,6 +95,11 @@ pub fn unavailable(reason: Unavailable) -> ApiError {
         Unavailable::Full | Unavailable::Lost | Unavailable::Damaged => error.retry_after(HEALING_S),
         Unavailable::Broker | Unavailable::Chaining | Unavailable::Contended => error,
     }
+}
+
+/// The register can't be asked.
+pub fn not_known(error: NotKnown) -> ApiError {
+    ApiError::new(Code::Unavailable, error.to_string()).retry_after(HEALING_S)
 }
 
 /// Too much is going on.

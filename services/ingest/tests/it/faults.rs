@@ -122,6 +122,7 @@ struct Outside {
 
 impl Outside {
     async fn start(world: &World, name: &str) -> Self {
+        world.tell().await;
         let port = free_port();
         let config = world.config(name);
         let mut command = Command::new(binary("dsom-ingest"));

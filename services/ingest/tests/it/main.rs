@@ -5,7 +5,10 @@
 mod answers;
 mod bodies;
 mod faults;
+mod flags;
 mod old;
+mod register;
 mod replicas;
+mod signatures;
 mod tokens;
 mod world;

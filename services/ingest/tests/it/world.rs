@@ -2,22 +2,25 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bus::{Bus, BusConfig};
 use contracts::frame::{Frame, Unpacker};
 use contracts::receipt::{Claims, Env, Receipt};
-use contracts::{Hash, OperatorId, StreamNo, subjects};
+use contracts::{Hash, OperatorId, StreamNo, UnixMillis, subjects};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
+use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer, register};
 
 /// `iss` of receipts.
 pub const RECEIPT_ISSUER: &str = "https://receipts.dsom.test";
 /// The PEM of RFC 8410, section 10.3.
 const RECEIPT_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+/// Operators that a test can have.
+const OPERATORS: usize = 4;
 
 /// What all ingest processes of a test share.
 pub struct World {
@@ -25,6 +28,10 @@ pub struct World {
     pub issuer: Issuer,
     pub dir: tempfile::TempDir,
     pub http: reqwest::Client,
+    /// Operators of the register whom no test has used yet.
+    fresh: Vec<OperatorId>,
+    used: AtomicUsize,
+    told: tokio::sync::OnceCell<()>,
 }
 
 /// One ingest process, started in the test's own.
@@ -55,7 +62,9 @@ impl World {
         let issuer = Issuer::new();
         issuer.write_jwks(&dir.path().join("jwks.json"));
         std::fs::write(dir.path().join("receipt.pem"), RECEIPT_KEY).expect("writes");
-        Self { nats: NatsServer::start(), issuer, dir, http: reqwest::Client::new() }
+        let fresh = (0..OPERATORS).map(|_| OperatorId::new(uuid::Uuid::new_v4()).expect("not nil")).collect();
+        let (nats, http) = (NatsServer::start(), reqwest::Client::new());
+        Self { nats, issuer, dir, http, fresh, used: AtomicUsize::new(0), told: Default::default() }
     }
 
     /// The configuration of the process `name`, which has an index of its own.
@@ -74,6 +83,8 @@ impl World {
             receipt_issuer: RECEIPT_ISSUER.into(),
             env: Env::Test,
             memory_bytes_max: 64 << 20,
+            registry_age_s_max: 30,
+            registry_stale: Default::default(),
             operator_records_per_s_max: None,
         }
     }
@@ -87,13 +98,36 @@ impl World {
     }
 
     pub async fn ingest_with(&self, config: ingest::config::Config) -> Ingest {
+        self.tell().await;
+        self.ingest_untold(config).await
+    }
+
+    /// As [`Self::ingest_with`], with nobody on the register but whom the test puts there.
+    pub async fn ingest_untold(&self, config: ingest::config::Config) -> Ingest {
         let running = ingest::start(config).await.expect("starts");
         Ingest { url: format!("http://{}", running.addr()), running }
     }
 
-    /// An operator nobody has heard of.
+    /// Puts the operators of the world and those of the data set on the register, once.
+    pub async fn tell(&self) {
+        let tell = async || {
+            let with_data = testkit::data_files().into_iter().map(|file| file.operator);
+            let standings: Vec<_> = self.fresh.iter().copied().chain(with_data).map(register::standing).collect();
+            register::publish(&self.nats, &standings).await;
+        };
+        self.told.get_or_init(tell).await;
+    }
+
+    /// An operator of the register that has sent nothing yet.
     pub fn operator(&self) -> Operator {
-        let id = OperatorId::new(uuid::Uuid::new_v4()).expect("not nil");
+        self.operator_of(self.fresh[self.used.fetch_add(1, Ordering::Relaxed)])
+    }
+
+    pub fn operators(&self) -> &[OperatorId] {
+        &self.fresh
+    }
+
+    pub fn operator_of(&self, id: OperatorId) -> Operator {
         Operator { id, token: self.issuer.token(id, "records:write records:read"), http: self.http.clone() }
     }
 
@@ -215,6 +249,12 @@ pub fn record(seq: u64) -> String {
     format!(
         r#"{{"seq":{seq},"id":"{id}","type":"wager","at":"2026-10-24T18:00:29.498Z","amount":100,"currency":"UAH","channel":"web","vertical":"slots","game":"gamma.steppe-gold","round":"r:{round}","player":"pEGG8E0yWT2zNSQMyLalhKe"}}"#
     )
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> UnixMillis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    UnixMillis(since.as_millis() as i64)
 }
 
 /// Valid records with consecutive seqs.

@@ -4,13 +4,13 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest};
 use contracts::OperatorId;
 use contracts::problems::Code;
 use futures::future::{Either, LocalBoxFuture};
 
-use super::{Auth, Grant, TokenError};
+use super::{Auth, Grant, TokenError, Unfit};
 use crate::ApiError;
 
 /// Whose token came with the request, and what it allows. Take it as an argument of a handler.
@@ -25,6 +25,16 @@ impl Caller {
     /// The operator: `sub` of the token.
     pub fn operator(&self) -> OperatorId {
         self.0.operator
+    }
+
+    /// The operator's key that the token was asked for with; an issuer of another kind does not say.
+    pub fn client_key(&self) -> Option<&str> {
+        self.0.client_key.as_deref()
+    }
+
+    /// When the token was issued, in Unix seconds; 0 where the issuer does not say.
+    pub fn issued_s(&self) -> u64 {
+        self.0.issued_s
     }
 
     /// Whether the token has a scope.
@@ -61,6 +71,27 @@ impl From<TokenError> for ApiError {
     }
 }
 
+impl Unfit {
+    fn refusal(self, operator: OperatorId) -> ApiError {
+        match self {
+            Self::UnknownOperator => {
+                ApiError::new(Code::UnknownOperator, format!("operator {operator} is not in the register"))
+            }
+            Self::Behind => {
+                ApiError::new(Code::Unavailable, "what the register decided last has not arrived yet").retry_after(1)
+            }
+            Self::KeyRevoked => {
+                ApiError::new(Code::Unauthorized, "the key that the token was asked for with is revoked")
+            }
+        }
+    }
+}
+
+fn admitted(auth: &Auth, caller: Caller) -> Result<Caller, ApiError> {
+    auth.admits(&caller).map_err(|unfit| unfit.refusal(caller.operator()))?;
+    Ok(caller)
+}
+
 impl FromRequest for Caller {
     type Error = ApiError;
     type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
@@ -70,11 +101,11 @@ impl FromRequest for Caller {
             tracing::error!("a route takes a caller, but its service was started without auth");
             return Either::Left(ready(Err(ApiError::new(Code::Internal, "see request_id"))));
         };
-        let Some(token) = bearer(request) else {
+        let Some(token) = bearer(request.headers()) else {
             return Either::Left(ready(Err(TokenError::Missing.into())));
         };
         if let Some(caller) = auth.remembered(token) {
-            return Either::Left(ready(Ok(caller)));
+            return Either::Left(ready(admitted(auth, caller)));
         }
         let (auth, token) = (Arc::clone(auth), token.to_owned());
         Either::Right(Box::pin(async move {
@@ -82,14 +113,14 @@ impl FromRequest for Caller {
             if matches!(checked, Err(TokenError::UnknownKey)) && auth.ready().is_err() {
                 return Err(ApiError::new(Code::Unavailable, "the issuer's keys are not known yet"));
             }
-            Ok(checked?)
+            admitted(&auth, checked?)
         }))
     }
 }
 
 /// The token of the one Authorization header (RFC 6750 section 2.1); two headers are none.
-fn bearer(request: &HttpRequest) -> Option<&str> {
-    let mut headers = request.headers().get_all(AUTHORIZATION);
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut headers = headers.get_all(AUTHORIZATION);
     let (Some(header), None) = (headers.next(), headers.next()) else { return None };
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)

@@ -7,9 +7,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER, Issuer};
 
-use super::keys::{Keys, KeysError};
+use super::checker::CACHED_MAX;
+use super::keys::{Keys, KeysError, Kinds};
 use super::token::{TokenError, verify};
 use super::*;
+use std::time::Instant;
 
 const OPERATOR: &str = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
 
@@ -18,7 +20,7 @@ fn operator() -> OperatorId {
 }
 
 fn keys(issuer: &Issuer) -> Keys {
-    Keys::parse(issuer.jwks().to_string().as_bytes()).unwrap()
+    Keys::parse(issuer.jwks().to_string().as_bytes(), Kinds::Ours).unwrap()
 }
 
 fn claims() -> Value {
@@ -165,7 +167,7 @@ fn what_is_no_token_is_refused() {
 #[test]
 fn only_keys_for_signatures_are_taken() {
     let mut jwks = Issuer::new().jwks();
-    let parse = |jwks: &Value| Keys::parse(jwks.to_string().as_bytes());
+    let parse = |jwks: &Value| Keys::parse(jwks.to_string().as_bytes(), Kinds::Ours);
     assert_eq!(parse(&jwks).unwrap().len(), 1);
     let good = jwks["keys"][0].clone();
     for (name, value) in [("use", json!("enc")), ("alg", json!("ES256")), ("crv", json!("Ed448")), ("kid", Value::Null)]
@@ -178,8 +180,8 @@ fn only_keys_for_signatures_are_taken() {
     assert_eq!(parse(&jwks).unwrap().len(), 1);
     jwks["keys"] = json!([good, good]);
     assert!(matches!(parse(&jwks), Err(KeysError::Twice(_))));
-    assert!(matches!(Keys::parse(&vec![b' '; 300_000]), Err(KeysError::TooBig)));
-    assert!(matches!(Keys::parse(b"{}"), Err(KeysError::Json(_))));
+    assert!(matches!(Keys::parse(&vec![b' '; 300_000], Kinds::Ours), Err(KeysError::TooBig)));
+    assert!(matches!(Keys::parse(b"{}", Kinds::Ours), Err(KeysError::Json(_))));
 }
 
 #[test]
@@ -192,7 +194,7 @@ fn p256_tokens_are_taken() {
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let jwks =
         json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "p", "x": part(&point[1..33]), "y": part(&point[33..])}]});
-    let keys = Keys::parse(jwks.to_string().as_bytes()).unwrap();
+    let keys = Keys::parse(jwks.to_string().as_bytes(), Kinds::Ours).unwrap();
     let header = Header { kid: Some("p".into()), typ: Some("at+jwt".into()), ..Header::new(Algorithm::ES256) };
     let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_ec_der(pkcs8.as_ref())).unwrap();
     assert!(verify(&token, &keys, ISSUER, AUDIENCE).is_ok());
@@ -209,7 +211,7 @@ async fn tokens_are_remembered_until_their_key_is_withdrawn() {
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
     };
-    let auth = Auth::start(&config).await.unwrap();
+    let auth = Auth::start(&config, None).await.unwrap();
     let (of_old, of_new) = (old.token(operator(), "records:write"), new.token(operator(), "records:write"));
     auth.check(&of_old).await.unwrap();
     assert!(auth.remembered(&of_old).is_some());
@@ -228,7 +230,7 @@ async fn tokens_are_remembered_until_their_key_is_withdrawn() {
     assert_eq!(auth.check(&of_old).await.unwrap_err(), TokenError::UnknownKey);
     // A broken file leaves the keys as they are.
     std::fs::write(&path, "{").unwrap();
-    auth.reload().await;
+    auth.checker.reload().await;
     assert!(auth.check(&of_new).await.is_ok());
 }
 
@@ -243,12 +245,18 @@ async fn the_memory_of_tokens_is_bounded_and_forgets_what_is_over() {
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
     };
-    let auth = Auth::start(&config).await.unwrap();
+    let auth = Auth::start(&config, None).await.unwrap();
     let fill = |ends_s: u64| {
-        let mut cache = auth.cache.write().unwrap();
+        let mut cache = auth.checker.cache.write().unwrap();
         cache.clear();
         for n in 0..CACHED_MAX {
-            let grant = Grant { operator: operator(), scopes: "".into(), ends_s: ends_s + (n as u64 % 2) * 1_000 };
+            let grant = Grant {
+                operator: operator(),
+                scopes: "".into(),
+                client_key: None,
+                issued_s: 0,
+                ends_s: ends_s + (n as u64 % 2) * 1_000,
+            };
             cache.insert(n.to_string().into(), Arc::new(grant));
         }
     };
@@ -256,10 +264,10 @@ async fn the_memory_of_tokens_is_bounded_and_forgets_what_is_over() {
     assert!(auth.remembered("0").is_none(), "over");
     assert!(auth.remembered("1").is_some());
     auth.check(&issuer.token(operator(), "a")).await.unwrap();
-    assert_eq!(auth.cache.read().unwrap().len(), CACHED_MAX / 2 + 1, "what is over went");
+    assert_eq!(auth.checker.cache.read().unwrap().len(), CACHED_MAX / 2 + 1, "what is over went");
     fill(now_s() + 1_000);
     auth.check(&issuer.token(operator(), "b")).await.unwrap();
-    assert_eq!(auth.cache.read().unwrap().len(), 1, "nothing is over: all goes");
+    assert_eq!(auth.checker.cache.read().unwrap().len(), 1, "nothing is over: all goes");
 }
 
 #[tokio::test]
@@ -269,6 +277,6 @@ async fn a_file_that_is_not_there_is_said_by_name() {
         token_issuer: String::new(),
         token_audience: String::new(),
     };
-    let error = Auth::start(&config).await.err().unwrap();
+    let error = Auth::start(&config, None).await.err().unwrap();
     assert!(error.to_string().contains("/nowhere/jwks.json"));
 }

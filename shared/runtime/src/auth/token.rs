@@ -4,6 +4,7 @@ use contracts::OperatorId;
 use jsonwebtoken::Validation;
 use jsonwebtoken::errors::ErrorKind;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Grant;
 use super::keys::Keys;
@@ -59,9 +60,31 @@ struct Claims {
     exp: f64,
     #[serde(default)]
     scope: Box<str>,
+    /// The operator's key that the token was asked for with: when that is revoked, so is the token.
+    client_key: Option<Box<str>>,
+    iat: Option<f64>,
 }
 
+/// The grant of an operator's token.
 pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> Result<Grant, TokenError> {
+    let Claims { sub, exp, scope, client_key, iat } = claims(token, keys, issuer, audience)?;
+    // A float cast saturates: an absurd iat is merely far away.
+    let issued_s = iat.map_or(0, |iat| iat as u64);
+    Ok(Grant { operator: sub, scopes: scope, client_key, issued_s, ends_s: ends_s(exp) })
+}
+
+/// When a token ends, the allowed skew included, in Unix seconds. A float cast saturates: an absurd exp is merely far away.
+pub(crate) fn ends_s(exp: f64) -> u64 {
+    (exp as u64).saturating_add(SKEW_S)
+}
+
+/// The claims of a token that is good.
+pub(crate) fn claims<C: DeserializeOwned>(
+    token: &str,
+    keys: &Keys,
+    issuer: &str,
+    audience: &str,
+) -> Result<C, TokenError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenError::TooBig);
     }
@@ -79,7 +102,7 @@ pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> 
     rules.set_issuer(&[issuer]);
     rules.set_audience(&[audience]);
     rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).map_err(|error| match error.kind() {
+    let claims = jsonwebtoken::decode::<C>(token, key, &rules).map_err(|error| match error.kind() {
         ErrorKind::InvalidAlgorithm => TokenError::WrongAlgorithm,
         ErrorKind::InvalidSignature => TokenError::BadSignature,
         ErrorKind::ExpiredSignature => TokenError::Expired,
@@ -92,7 +115,5 @@ pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> 
         ErrorKind::Json(_) => TokenError::Claim("sub, exp or scope"),
         _ => TokenError::Malformed,
     })?;
-    let Claims { sub, exp, scope } = claims.claims;
-    // A float cast saturates: an absurd exp is merely far away.
-    Ok(Grant { operator: sub, scopes: scope, ends_s: (exp as u64).saturating_add(SKEW_S) })
+    Ok(claims.claims)
 }

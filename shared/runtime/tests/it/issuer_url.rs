@@ -22,7 +22,13 @@ fn publish(published: &Arc<Published>, listen: &str) -> Running {
     let configure = move |routes: &mut web::ServiceConfig| {
         routes.app_data(data.clone()).route("/jwks", web::get().to(jwks));
     };
-    let service = Service { configure: Arc::new(configure), health: Health::new(), auth: None, openapi: String::new() };
+    let service = Service {
+        configure: Arc::new(configure),
+        health: Health::new(),
+        auth: None,
+        people: None,
+        openapi: String::new(),
+    };
     serve::start(&ServeConfig { listen: listen.parse().unwrap(), workers: 1 }, service).unwrap()
 }
 
@@ -45,7 +51,7 @@ async fn an_unknown_key_is_asked_for_but_not_at_every_token() {
     let (old, new) = (Issuer::new(), Issuer::new());
     *published.jwks.lock().unwrap() = old.jwks().to_string();
     let running = publish(&published, "127.0.0.1:0");
-    let auth = Auth::start(&config(&running.addr().to_string())).await.unwrap();
+    let auth = Auth::start(&config(&running.addr().to_string()), None).await.unwrap();
     let operator: OperatorId = OPERATOR.parse().unwrap();
     auth.check(&old.token(operator, "a")).await.unwrap();
     *published.jwks.lock().unwrap() = new.jwks().to_string();
@@ -63,7 +69,7 @@ async fn an_unknown_key_is_asked_for_but_not_at_every_token() {
 async fn an_issuer_that_comes_later_is_waited_for() {
     let port = testkit::free_port();
     let at = format!("127.0.0.1:{port}");
-    let auth = Auth::start(&config(&at)).await.unwrap();
+    let auth = Auth::start(&config(&at), None).await.unwrap();
     assert!(auth.ready().is_err());
     let published = Arc::new(Published::default());
     *published.jwks.lock().unwrap() = Issuer::new().jwks().to_string();

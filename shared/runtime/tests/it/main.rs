@@ -8,6 +8,7 @@
 )]
 
 mod issuer_url;
+mod people;
 mod process;
 
 use std::io::{Read, Write};
@@ -45,7 +46,8 @@ async fn world() -> World {
     let service = Service {
         configure: Arc::new(routes),
         health: health.clone(),
-        auth: Some(Auth::start(&auth).await.unwrap()),
+        auth: Some(Auth::start(&auth, None).await.unwrap()),
+        people: None,
         openapi: json!({"openapi": "3.1.0"}).to_string(),
     };
     let config = ServeConfig { listen: "127.0.0.1:0".parse().unwrap(), workers: 1 };

@@ -15,8 +15,13 @@ fn child() {
         return;
     }
     let code = runtime::main("hello", |config: ServeConfig| async move {
-        let service =
-            Service { configure: Arc::new(|_| {}), health: Health::new(), auth: None, openapi: String::new() };
+        let service = Service {
+            configure: Arc::new(|_| {}),
+            health: Health::new(),
+            auth: None,
+            people: None,
+            openapi: String::new(),
+        };
         let running = serve::start(&config, service)?;
         Ok::<_, std::io::Error>((running, async { tracing::info!("closed") }))
     });

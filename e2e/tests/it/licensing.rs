@@ -1,0 +1,159 @@
+//! The walk of docs/LICENSING.md, line by line; then an OAuth library of others, and what a decision does to the rest of the mesh.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::binary;
+
+use crate::world::{World, turn, until};
+
+/// The operator of the walk.
+const OPERATOR: &str = "5d0c6f0e-3a52-4b0e-9f6b-6c1f6a1d2e3f";
+/// What a decision may take until every service follows it.
+const FOLLOWED: Duration = Duration::from_secs(1);
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The shell lines of the page.
+fn walk() -> String {
+    let page = std::fs::read_to_string(root().join("docs/LICENSING.md")).expect("the page");
+    let after = page.split("```sh\n").nth(1).expect("a block of shell");
+    after.split("```").next().expect("its end").to_owned()
+}
+
+fn shell(world: &World, lines: &str) -> String {
+    let dsom = binary("dsom");
+    let path = format!("{}:{}", dsom.parent().expect("a folder").display(), std::env::var("PATH").expect("PATH"));
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", lines]).current_dir(world.dir()).env("PATH", path);
+    let ran = bash.env("DSOM_DATA_DIR", world.dir()).stdin(Stdio::null()).output().expect("bash runs");
+    assert!(ran.status.success(), "{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("UTF-8")
+}
+
+/// Python with Authlib; `None`, said loudly, where it can't be had and this is no CI.
+fn python() -> Option<PathBuf> {
+    let venv = root().join(".dsom/tools/authlib");
+    let python = venv.join("bin/python3");
+    let has = |python: &Path| {
+        let asked = Command::new(python).args(["-c", "import authlib, requests"]).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    if !has(&python) {
+        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status();
+        let packages = ["install", "-q", "Authlib==1.9.9", "requests==2.34.2", "cryptography"];
+        let _ = made.and_then(|_| Command::new(venv.join("bin/pip")).args(packages).status());
+    }
+    if has(&python) {
+        return Some(python);
+    }
+    assert!(std::env::var_os("CI").is_none(), "Authlib can't be had");
+    eprintln!("\n*** NOT CHECKED WITH AUTHLIB: it can't be had here ***\n");
+    None
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_second() {
+    let _turn = turn().await;
+    let world = World::started().await;
+    let told = shell(&world, &walk());
+    assert!(told.contains("live") && told.contains("clerk-2"), "{told}");
+    let mesh = world.mesh();
+    let mut seq = third_party(&world).await;
+
+    // A token that was given; then the licence is suspended, then the key revoked.
+    let (pem, kid) = (world.dir().join("live.pem"), key_id(&world));
+    std::fs::create_dir_all(world.dir().join("keys/operators")).expect("a folder");
+    std::fs::copy(&pem, world.dir().join(format!("keys/operators/{OPERATOR}.live.pem"))).expect("copies");
+    std::fs::copy(world.dir().join("test.pem"), world.dir().join(format!("keys/operators/{OPERATOR}.test.pem")))
+        .expect("copies");
+    let token = world.token(OPERATOR.parse().expect("a UUID"), "");
+    let decide = |decision: &str| {
+        shell(
+            &world,
+            &format!(
+                "ground=(--law a --document b --document-file order.txt)\n\
+                 dsom operator confirm {OPERATOR} \"$({decision} \"${{ground[@]}}\")\" --as clerk-2"
+            ),
+        );
+        Instant::now()
+    };
+    let send = async |seq: u64| -> (u16, Value) {
+        let record = json!({
+            "seq": seq, "id": uuid::Uuid::new_v4(), "type": "wager", "at": at_now(), "amount": 100, "currency": "UAH",
+            "channel": "web", "vertical": "betting", "game": "football", "round": "1",
+        });
+        let request =
+            world.http.post(format!("{}/v1/streams/0/batches", mesh.ingest)).bearer_auth(&token).json(&record);
+        let answer = request.send().await.expect("answers");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
+    };
+    let flags = async |seq: u64| {
+        let url = format!("{}/v1/records/{OPERATOR}/0/{seq}", mesh.chaining);
+        let answer = world.http.get(url).bearer_auth(&token).send().await.ok()?;
+        let flags = answer.headers().get("dsom-flags").map(|flags| flags.to_str().expect("text").to_owned());
+        answer.status().is_success().then(|| flags.unwrap_or_default())
+    };
+    assert_eq!(send(seq).await.0, 201);
+    assert_eq!(until("a record", MOMENT, || flags(seq)).await, "");
+    let decided = decide(&format!("dsom licence suspend {OPERATOR} 1 --reason c"));
+    let flagged = loop {
+        seq += 1;
+        assert_eq!(send(seq).await.0, 201, "wagers are recorded all the same");
+        let sent = decided.elapsed();
+        if until("a record", MOMENT, || flags(seq)).await == "after-suspension" {
+            break sent;
+        }
+        assert!(sent < FOLLOWED, "wagers are not flagged {sent:?} after the suspension");
+    };
+    println!("wagers are flagged {flagged:?} after the suspension was confirmed");
+
+    let decided = decide(&format!("dsom operator revoke-key {OPERATOR} {kid} --reason c"));
+    let cut = async |url: String| loop {
+        let answer = world.http.get(&url).bearer_auth(&token).send().await.expect("answers");
+        match answer.status().as_u16() {
+            401 => return decided.elapsed(),
+            _ => {
+                assert!(decided.elapsed() < FOLLOWED, "{url} still takes a token of a revoked key: {}", answer.status())
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let ingest = cut(format!("{}/v1/streams", mesh.ingest)).await;
+    let chaining = cut(format!("{}/v1/chains/{OPERATOR}", mesh.chaining)).await;
+    println!("tokens are cut {ingest:?} (ingest) and {chaining:?} (chaining) after the key was revoked");
+}
+
+/// How long a record may take until it can be read.
+const MOMENT: Duration = Duration::from_secs(10);
+
+fn at_now() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    contracts::UnixMillis(now.as_millis() as i64).to_string()
+}
+
+fn key_id(world: &World) -> String {
+    let request = std::fs::read_to_string(world.dir().join("live-key.json")).expect("the walk wrote it");
+    let request: Value = serde_json::from_str(&request).expect("JSON");
+    request["kid"].as_str().expect("a kid").to_owned()
+}
+
+/// Authlib gets a token and posts the operator's first record; gives the next seq.
+async fn third_party(world: &World) -> u64 {
+    let mesh = world.mesh();
+    let Some(python) = python() else { return 1 };
+    let mut client = Command::new(python);
+    client.arg(root().join("e2e/python/oauth_client.py")).arg(format!("{}/oauth2/token", mesh.licensing));
+    client.args([&mesh.issuer, &format!("dsom_live_{OPERATOR}"), &key_id(world)]);
+    let ran = client.arg(world.dir().join("live.pem")).arg(&mesh.ingest).output().expect("python runs");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&said["status"], &said["scope"]), (&json!(201), &json!("records:write records:read")), "{said}");
+    assert_eq!(said["body"]["claims"]["operator"], json!(OPERATOR));
+    2
+}

@@ -1,0 +1,141 @@
+//! What the commands of clerks have in common: where the register is, who asks, and what a decision rests on.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Data;
+use crate::Failure;
+use crate::mesh::{Layout, MeshFile, keys};
+use crate::register::{Clerk, Place};
+
+/// Where the register is, and who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Desk {
+    #[command(flatten)]
+    data: Data,
+    /// Base URL of licensing [default: what DIR/mesh.json says]
+    #[arg(long, value_name = "URL", env = "DSOM_LICENSING", global = true)]
+    licensing: Option<reqwest::Url>,
+    /// Token of the person at the OpenID Connect issuer
+    #[arg(long, env = "DSOM_TOKEN", hide_env_values = true, global = true)]
+    token: Option<String>,
+    /// In a development mesh: the clerk to be
+    #[arg(long = "as", value_name = "SUB", default_value = "clerk-1", global = true)]
+    clerk: String,
+}
+
+impl Desk {
+    /// The folder of the development mesh.
+    pub(super) fn layout(&self) -> Result<Layout, Failure> {
+        Layout::existing(&self.data.dir)
+    }
+
+    /// Base URL of licensing.
+    pub(super) fn url(&self) -> Result<String, Failure> {
+        match &self.licensing {
+            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+            None => Ok(MeshFile::read(&self.data.dir)?.licensing),
+        }
+    }
+
+    pub(super) fn open(&self) -> Result<Clerk, Failure> {
+        let url = self.url()?;
+        let token = match &self.token {
+            Some(token) => token.clone(),
+            None => keys::person_token(&Layout::existing(&self.data.dir)?, &self.clerk, &["clerk"])?,
+        };
+        Ok(Clerk::new(Place { url, token }))
+    }
+}
+
+/// What a decision rests on.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Ground {
+    /// The rule of law
+    #[arg(long)]
+    law: String,
+    /// The number of the document
+    #[arg(long)]
+    document: String,
+    /// The document itself: its SHA-256 is kept, not the file
+    #[arg(long, value_name = "FILE")]
+    document_file: PathBuf,
+}
+
+impl Ground {
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        let bytes = std::fs::read(&self.document_file).map_err(|error| {
+            Failure::usage(format!("could not read {}", self.document_file.display())).because(&error)
+        })?;
+        let hash = contracts::Hash(Sha256::digest(&bytes).into());
+        Ok(json!({"law": self.law, "document": self.document, "document_hash": hash}))
+    }
+}
+
+/// Says that something was proposed: the id alone on standard output, what to do with it beside.
+pub(super) fn proposed(operator: contracts::OperatorId, proposal: &str) {
+    println!("{proposal}");
+    eprintln!("proposed; another clerk confirms it with: dsom operator confirm {operator} {proposal} --as SUB");
+}
+
+/// A word of a JSON object; nothing where there is none.
+pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The members of a list; none where there is no list.
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Shows where an operator stands after something was done to it.
+pub(super) fn show(operator: &Value) {
+    let version = operator.get("version").and_then(Value::as_u64).unwrap_or_default();
+    println!("{} {} at version {version}, {}", word(operator, "id"), word(operator, "name"), word(operator, "stage"));
+    for licence in list(operator, "licences") {
+        let id = licence.get("id").and_then(Value::as_u64).unwrap_or_default();
+        let late = |clock: &str| {
+            let clock = licence.get(clock)?;
+            let late = clock.get("overdue")?.as_bool()? && clock.get("done").is_none();
+            late.then_some(", ENTRY OVERDUE")
+        };
+        let number = match word(licence, "number") {
+            "" => String::new(),
+            number => format!(", {number}"),
+        };
+        let late = late("register_entry").unwrap_or_default();
+        println!(
+            "  licence {id}  {} {} since {}{number}{late}",
+            word(licence, "kind"),
+            word(licence, "state"),
+            word(licence, "since")
+        );
+    }
+    for key in list(operator, "keys") {
+        let state = match word(key, "revoked_at") {
+            "" => format!("until {}", word(key, "expires")),
+            at => format!("revoked {at}"),
+        };
+        println!("  key {} {} {state}", word(key, "kid"), word(key, "env"));
+    }
+    for proposal in list(operator, "proposals") {
+        let decision = proposal.get("decision").map(|decision| word(decision, "type")).unwrap_or_default();
+        println!(
+            "  waits {}  {decision}, proposed by {}, until {}",
+            word(proposal, "id"),
+            word(proposal, "by"),
+            word(proposal, "expires")
+        );
+    }
+    if let Some(clock) = operator.get("integration") {
+        let late = clock.get("overdue").and_then(Value::as_bool).unwrap_or_default();
+        let how = match (word(clock, "done"), late) {
+            ("", true) => " OVERDUE".to_owned(),
+            ("", false) => String::new(),
+            (done, _) => format!(", done {done}"),
+        };
+        println!("  live until {}{how}", word(clock, "due"));
+    }
+}

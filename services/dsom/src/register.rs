@@ -1,0 +1,60 @@
+//! The register as clerks and operators' engineers reach it: requests to licensing, and development operators taken through it.
+
+mod clerk;
+mod enrol;
+mod keys;
+
+pub use clerk::{Clerk, Place};
+pub use enrol::enrol;
+
+use std::sync::Arc;
+
+use client::Tokens;
+use contracts::OperatorId;
+
+use crate::Failure;
+use crate::mesh::Layout;
+
+/// What an operator's engineer hands in to have a key registered: the public key and the proof that the private part is theirs, as JSON.
+/// The key is made when it is not there.
+///
+/// # Errors
+/// The key can't be written or read.
+pub async fn key_request(
+    operator: OperatorId,
+    pem: &std::path::Path,
+    env: &str,
+    licensing: &str,
+) -> Result<String, Failure> {
+    let key = keys::OperatorKey::at(pem)?;
+    let proof = enrol::proof(&key, &operator.to_string(), &enrol::issuer(licensing).await?, env);
+    let request = serde_json::json!({"operator": operator, "kid": key.kid, "env": env, "jwk": key.jwk, "proof": proof});
+    Ok(format!("{request:#}"))
+}
+
+/// A certificate of the published checks by the development key: nothing was checked.
+///
+/// # Errors
+/// The development key is not there.
+pub fn development_certificate(layout: &Layout, operator: OperatorId) -> Result<String, Failure> {
+    enrol::certificate(layout, &operator.to_string())
+}
+
+/// The moment so many days from now: RFC 3339 UTC.
+pub fn days_from_now(days: i64) -> String {
+    enrol::moment(days * 86_400)
+}
+
+/// Tokens of a development operator, who is taken through the register first if need be. They are renewed as long as this is held.
+///
+/// # Errors
+/// [`Failure`]
+pub async fn tokens(
+    layout: &Layout,
+    licensing: &str,
+    operator: OperatorId,
+    scope: &str,
+) -> Result<Arc<Tokens>, Failure> {
+    let config = enrol(layout, licensing, operator, scope).await?;
+    Tokens::start(config).await.map_err(|error| Failure::bad(format!("no token for {operator}")).because(&error))
+}

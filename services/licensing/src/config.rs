@@ -1,0 +1,83 @@
+//! What a licensing process is told at its start.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU8;
+use std::path::PathBuf;
+
+use runtime::people::OidcConfig;
+use serde::Deserialize;
+
+/// From the file `$DSOM_CONFIG` names and the environment: `DSOM_LICENSING_LISTEN` and so on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// `nats://host:port`, several separated by commas.
+    pub nats_url: String,
+    /// Base address of the monitoring port of every server of `nats_url`, separated by commas.
+    pub nats_monitor_url: String,
+    /// Copies of each message: 3 on a cluster of NATS servers.
+    #[serde(default = "Config::one_copy")]
+    pub nats_replicas: NonZeroU8,
+    /// The engine, and where its server is if it has one.
+    #[serde(default)]
+    pub store: store::cql::Settings,
+    /// Where the register lies; a directory of this process alone. For the embedded engine.
+    pub data_dir: Option<PathBuf>,
+    /// `iss` of tokens: the address under which this service is reached, without a trailing slash.
+    pub issuer: String,
+    /// `aud` of tokens of the market.
+    pub token_audience: String,
+    /// The Ed25519 key that signs tokens of the market: a PKCS#8 PEM file.
+    pub token_key: PathBuf,
+    /// Keys that are published beside it, the one before and the one after: PEM files, separated by commas.
+    #[serde(default)]
+    pub token_keys_beside: String,
+    /// `aud` of tokens of the sandbox.
+    pub test_token_audience: String,
+    /// The key that signs tokens of the sandbox.
+    pub test_token_key: PathBuf,
+    /// The JWK Set of the keys that sign certificates of the published checks; without it none is taken.
+    pub conformance_jwks: Option<PathBuf>,
+    /// Whose people may work here; from `DSOM_OIDC_*` when it is not in the file.
+    pub oidc: Option<OidcConfig>,
+    /// The time zone of business days and clocks.
+    #[serde(default = "Config::kyiv")]
+    pub time_zone: String,
+    /// Days that are no business days beside Saturdays and Sundays: `2026-12-25`, separated by commas.
+    #[serde(default)]
+    pub holidays: String,
+    /// Hours in which a proposal must be confirmed.
+    #[serde(default = "Config::proposal_hours")]
+    pub proposal_hours: u16,
+}
+
+impl Config {
+    /// Where the broker is.
+    pub(crate) fn bus(&self) -> bus::BusConfig {
+        bus::BusConfig {
+            url: self.nats_url.clone(),
+            monitor_url: self.nats_monitor_url.clone(),
+            replicas: self.nats_replicas,
+            name: "licensing".to_owned(),
+        }
+    }
+
+    /// The parts of a list separated by commas.
+    pub(crate) fn parts(list: &str) -> impl Iterator<Item = &str> {
+        list.split(',').map(str::trim).filter(|part| !part.is_empty())
+    }
+
+    fn one_copy() -> NonZeroU8 {
+        NonZeroU8::MIN
+    }
+
+    fn kyiv() -> String {
+        "Europe/Kyiv".to_owned()
+    }
+
+    fn proposal_hours() -> u16 {
+        72
+    }
+}

@@ -1,0 +1,271 @@
+//! An operator: a legal entity, its licences and keys. Its state is what its facts make of it; commands are held against the state and
+//! become facts, or are refused.
+
+pub mod decide;
+pub mod fact;
+pub mod keys;
+pub mod licence;
+pub mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use contracts::registry::{Env, LicenceState, OperatorStanding};
+use contracts::{OperatorId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::history::{Author, EntityId, Event, Head, Kind};
+use fact::{Decision, Fact, Ground, LegalEntity};
+use keys::Key;
+use licence::{Licence, Step};
+
+/// A scope of an access token: send records.
+pub const RECORDS_WRITE: &str = "records:write";
+/// A scope of an access token: read what was sent, with its proofs.
+pub const RECORDS_READ: &str = "records:read";
+
+/// A decision that waits for another's confirmation, or waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// What is to be decided.
+    pub decision: Decision,
+    /// What it rests on.
+    pub ground: Ground,
+    /// Who proposed it.
+    pub by: Author,
+    /// When.
+    pub at: UnixMillis,
+    /// Up to when it may be confirmed.
+    pub expires: UnixMillis,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of a proposal that was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Another confirmed it.
+    Confirmed,
+    /// It was refused or taken back.
+    Declined,
+}
+
+/// How far an operator has come on its way into the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// No licence of it was ever in the register.
+    Applying,
+    /// A licence is in the register: six months begin.
+    Registered,
+    /// It has a live key.
+    Keys,
+    /// It has a test key, too: the sandbox is open to it.
+    Sandbox,
+    /// It has passed the published checks.
+    Conformance,
+    /// It sends records of the market.
+    Live,
+}
+
+/// An operator as its history makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Who.
+    pub id: OperatorId,
+    /// Where its history ends.
+    pub head: Head,
+    /// Who it is; `None` before its first fact.
+    pub entity: Option<LegalEntity>,
+    /// Its licences, by id: the n-th has id n + 1.
+    pub licences: Vec<Licence>,
+    /// Its keys, the revoked ones too.
+    pub keys: Vec<Key>,
+    /// Its proposals, answered or not.
+    pub proposals: BTreeMap<Uuid, Proposal>,
+    /// The certificate of the published checks.
+    pub certificate: Option<String>,
+    /// Since when it sends records of the market.
+    pub live_since: Option<UnixMillis>,
+    /// Whether batches must be signed.
+    pub signature_required: bool,
+}
+
+impl Operator {
+    /// Before its first fact.
+    pub fn unknown(id: OperatorId) -> Self {
+        Self {
+            id,
+            head: Head::EMPTY,
+            entity: None,
+            licences: Vec::new(),
+            keys: Vec::new(),
+            proposals: BTreeMap::new(),
+            certificate: None,
+            live_since: None,
+            signature_required: false,
+        }
+    }
+
+    /// Names its history.
+    pub fn entity_id(id: OperatorId) -> EntityId {
+        EntityId { kind: Kind::Operator, id: id.uuid() }
+    }
+
+    /// Takes in the next change of its history, as stored.
+    ///
+    /// # Errors
+    /// [`super::history::BadHistory`]; it is as before.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), super::history::BadHistory> {
+        let event = self.head.follow::<Fact>(Self::entity_id(self.id), bytes)?;
+        self.take(event);
+        Ok(())
+    }
+
+    fn take(&mut self, Event { by, fact, .. }: Event<Fact>) {
+        let at = self.head.at;
+        match fact {
+            Fact::Registered { entity } | Fact::Amended { entity } => self.entity = Some(entity),
+            Fact::Applied { kind, places } => {
+                let id = u32::try_from(self.licences.len()).unwrap_or(u32::MAX).saturating_add(1);
+                self.licences.push(Licence::applied(id, kind, places, at));
+            }
+            Fact::ReviewBegan { licence } => self.step(licence, Step::Review),
+            Fact::Billed { licence, fee } => {
+                self.step(licence, Step::Bill);
+                if let Some(licence) = self.licence_mut(licence) {
+                    licence.fee = Some(fee);
+                }
+            }
+            Fact::Paid { licence, paid_at, .. } => {
+                if let Some(licence) = self.licence_mut(licence) {
+                    licence.fee_paid_at = Some(paid_at.0);
+                }
+            }
+            Fact::Proposed { proposal, expires, decision, ground } => {
+                let waiting = Proposal { decision, ground, by, at, expires: expires.0, outcome: None };
+                self.proposals.insert(proposal, waiting);
+            }
+            Fact::Confirmed { proposal } => {
+                if let Some(decision) = self.answer(proposal, Outcome::Confirmed) {
+                    self.carry_out(decision);
+                }
+            }
+            Fact::Declined { proposal, .. } => {
+                self.answer(proposal, Outcome::Declined);
+            }
+            Fact::Certified { certificate } => self.certificate = Some(certificate),
+        }
+    }
+
+    fn answer(&mut self, proposal: Uuid, outcome: Outcome) -> Option<Decision> {
+        let found = self.proposals.get_mut(&proposal)?;
+        found.outcome = Some(outcome);
+        Some(found.decision.clone())
+    }
+
+    fn carry_out(&mut self, decision: Decision) {
+        let at = self.head.at;
+        match decision {
+            Decision::Approve { licence } => self.step(licence, Step::Approve),
+            Decision::Refuse { licence, .. } => self.step(licence, Step::Refuse),
+            Decision::Activate { licence, number, expires } => {
+                self.step(licence, Step::Activate);
+                if let Some(licence) = self.licence_mut(licence) {
+                    (licence.number, licence.expires) = (Some(number), Some(expires.0));
+                }
+            }
+            Decision::Suspend { licence, .. } => self.step(licence, Step::Suspend),
+            Decision::Resume { licence } => self.step(licence, Step::Resume),
+            Decision::Revoke { licence, .. } => self.step(licence, Step::Revoke),
+            Decision::Surrender { licence } => self.step(licence, Step::Surrender),
+            Decision::Place { licence, places } => {
+                if let Some(licence) = self.licence_mut(licence) {
+                    licence.places = places;
+                }
+            }
+            Decision::AddKey { jwk, env, not_before, expires, .. } => {
+                let kid = jwk.thumbprint();
+                self.keys.push(Key { kid, jwk, env, not_before: not_before.0, expires: expires.0, revoked_at: None });
+            }
+            Decision::RevokeKey { kid, .. } => {
+                if let Some(key) = self.keys.iter_mut().find(|key| key.kid == kid) {
+                    key.revoked_at = Some(at);
+                }
+            }
+            Decision::RequireSignature { required } => self.signature_required = required,
+            Decision::GoLive {} => self.live_since = Some(at),
+        }
+    }
+
+    fn step(&mut self, licence: u32, step: Step) {
+        let at = self.head.at;
+        if let Some(licence) = self.licence_mut(licence) {
+            licence.take(step, at);
+        }
+    }
+
+    fn licence_mut(&mut self, id: u32) -> Option<&mut Licence> {
+        self.licences.iter_mut().find(|licence| licence.id == id)
+    }
+
+    /// One of its licences.
+    pub fn licence(&self, id: u32) -> Option<&Licence> {
+        self.licences.iter().find(|licence| licence.id == id)
+    }
+
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        let has_key = |env: Env| self.keys.iter().any(|key| key.env == env && key.revoked_at.is_none());
+        if !self.licences.iter().any(Licence::was_active) {
+            Stage::Applying
+        } else if self.live_since.is_some() {
+            Stage::Live
+        } else if self.certificate.is_some() {
+            Stage::Conformance
+        } else if has_key(Env::Test) && has_key(Env::Live) {
+            Stage::Sandbox
+        } else if has_key(Env::Live) {
+            Stage::Keys
+        } else {
+            Stage::Registered
+        }
+    }
+
+    /// When its first licence came into the register.
+    pub fn registered_at(&self) -> Option<UnixMillis> {
+        self.licences.iter().filter_map(|licence| licence.active.first()).map(|time| time.from).min()
+    }
+
+    /// What a token for one of its keys may allow. Who is not live has nothing to send; who is suspended, or was licensed once, still
+    /// settles its wagers and so still sends.
+    pub fn scopes(&self, env: Env) -> &'static [&'static str] {
+        match env {
+            Env::Test if self.entity.is_some() => &[RECORDS_WRITE, RECORDS_READ],
+            Env::Live if self.stage() == Stage::Live => &[RECORDS_WRITE, RECORDS_READ],
+            _ => &[],
+        }
+    }
+
+    /// As the other services are told.
+    pub fn standing(&self) -> OperatorStanding {
+        OperatorStanding {
+            operator: self.id,
+            version: self.head.version,
+            at: self.head.at,
+            name: self.entity.as_ref().map(|entity| entity.name.as_str().to_owned()).unwrap_or_default(),
+            licences: self.licences.iter().map(Licence::standing).collect(),
+            keys: self.keys.iter().filter_map(Key::standing).collect(),
+            signature_required: self.signature_required,
+        }
+    }
+
+    /// Whether a licence of it is in a state now.
+    pub fn has(&self, state: LicenceState, now: UnixMillis) -> bool {
+        self.licences.iter().any(|licence| licence.state_at(now) == state)
+    }
+}

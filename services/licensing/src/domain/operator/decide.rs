@@ -1,0 +1,360 @@
+//! From a command to the fact it becomes, or to its refusal. Nothing is changed here.
+
+use contracts::money::{Currency, Minor};
+use contracts::registry::{Env, LicenceKind, LicenceState};
+use contracts::{OperatorId, UnixMillis};
+use uuid::Uuid;
+
+use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
+use super::keys::{self, BadKey, PublicJwk};
+use super::licence::{self, Fee, PLACES_MAX, Places, Step};
+use super::{Operator, Proposal, Stage};
+use crate::domain::history::Author;
+use crate::domain::text::Line;
+
+/// Most brands of an operator.
+pub const BRANDS_MAX: usize = 100;
+/// Most licences an operator may apply for, refused ones included.
+pub const LICENCES_MAX: usize = 200;
+/// Most keys of an operator that are not revoked.
+pub const KEYS_MAX: usize = 20;
+/// Most proposals of an operator that wait.
+pub const WAITING_MAX: usize = 50;
+
+/// What somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Take it into the register.
+    Register(LegalEntity),
+    /// Change its names, brands or contacts.
+    Amend(LegalEntity),
+    /// File an application.
+    Apply {
+        /// What for.
+        kind: LicenceKind,
+        /// Where.
+        places: Places,
+    },
+    /// Begin to look at an application.
+    Review {
+        /// Which.
+        licence: u32,
+    },
+    /// Ask for the fee.
+    Bill {
+        /// For which licence.
+        licence: u32,
+        /// How much.
+        fee: Fee,
+    },
+    /// Take note that the fee was paid.
+    Pay {
+        /// For which licence.
+        licence: u32,
+        /// When.
+        paid_at: Moment,
+        /// The number of the payment.
+        document: Line<200>,
+    },
+    /// Propose a decision.
+    Propose {
+        /// Its id, chosen by who proposes: repeating the request does not propose twice.
+        proposal: Uuid,
+        /// What.
+        decision: Decision,
+        /// What it rests on.
+        ground: Ground,
+    },
+    /// Confirm another's proposal.
+    Confirm {
+        /// Which.
+        proposal: Uuid,
+    },
+    /// Refuse a proposal, or take one's own back.
+    Decline {
+        /// Which.
+        proposal: Uuid,
+        /// Why.
+        reason: Line<1000>,
+    },
+    /// File a certificate that was verified.
+    Certify {
+        /// The compact JWS.
+        certificate: String,
+    },
+}
+
+/// What commands are held against, beside the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// How long a proposal may wait, in milliseconds.
+    pub proposal_life_ms: i64,
+    /// The issuer: audience of proofs of possession.
+    pub issuer: &'a str,
+}
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// What it is about does not exist.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The state forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Who proposed it can't confirm it.
+    #[error("who proposed a decision can't confirm it: another must")]
+    OwnProposal,
+    /// It was answered, or has expired.
+    #[error("the proposal {0}")]
+    ProposalOver(String),
+    /// A value is not as it must be.
+    #[error("{pointer}: {detail}")]
+    Invalid {
+        /// JSON pointer into the body.
+        pointer: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+fn conflict<T>(detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Conflict(detail.into()))
+}
+
+fn invalid<T>(pointer: &str, detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Invalid { pointer: pointer.to_owned(), detail: detail.into() })
+}
+
+impl Operator {
+    /// The fact a command becomes.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub fn decide(&self, command: Command, by: &Author, now: UnixMillis, rules: Rules<'_>) -> Result<Fact, Refusal> {
+        if let Command::Register(entity) = command {
+            return match &self.entity {
+                Some(_) => conflict("the operator is in the register"),
+                None => checked_entity(entity).map(|entity| Fact::Registered { entity }),
+            };
+        }
+        let Some(known) = &self.entity else { return Err(Refusal::NotFound(format!("operator {}", self.id))) };
+        match command {
+            Command::Register(_) => conflict("the operator is in the register"),
+            Command::Amend(entity) if entity.edrpou != known.edrpou => {
+                invalid("/edrpou", "another code is another operator: register it")
+            }
+            Command::Amend(entity) if entity == *known => conflict("nothing would change"),
+            Command::Amend(entity) => checked_entity(entity).map(|entity| Fact::Amended { entity }),
+            Command::Apply { .. } if self.licences.len() >= LICENCES_MAX => conflict("too many applications"),
+            Command::Apply { kind, places } => {
+                checked_places(&places, "/places")?;
+                Ok(Fact::Applied { kind, places })
+            }
+            Command::Review { licence } => {
+                self.check_step(licence, Step::Review, now)?;
+                Ok(Fact::ReviewBegan { licence })
+            }
+            Command::Bill { licence, fee } => {
+                self.check_step(licence, Step::Bill, now)?;
+                if fee.amount == 0 || Minor::new(fee.amount).is_none() {
+                    return invalid("/fee/amount", "must be from 1 to 1000000000000000 minor units");
+                }
+                if Currency::read(&fee.currency).is_none() {
+                    return invalid("/fee/currency", "must be an ISO 4217 code in force");
+                }
+                Ok(Fact::Billed { licence, fee })
+            }
+            Command::Pay { licence, paid_at, document } => self.pay(licence, paid_at, document, now),
+            Command::Propose { proposal, decision, ground } => {
+                self.check_room(proposal, now)?;
+                self.check(&decision, now, rules.issuer)?;
+                let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
+                Ok(Fact::Proposed { proposal, expires, decision, ground })
+            }
+            Command::Confirm { proposal } => {
+                let waiting = self.waiting(proposal, now)?;
+                if waiting.by.sub == by.sub {
+                    return Err(Refusal::OwnProposal);
+                }
+                // Much may have happened since it was proposed.
+                self.check_now(&waiting.decision, now)?;
+                Ok(Fact::Confirmed { proposal })
+            }
+            Command::Decline { proposal, reason } => {
+                self.waiting(proposal, now)?;
+                Ok(Fact::Declined { proposal, reason })
+            }
+            Command::Certify { .. } if self.stage() == Stage::Live => conflict("the operator is live"),
+            Command::Certify { certificate } => Ok(Fact::Certified { certificate }),
+        }
+    }
+
+    /// Names that a fact needs for its operator alone, as (scope, name).
+    pub fn claims(&self, fact: &Fact) -> Vec<(&'static str, String)> {
+        match fact {
+            Fact::Registered { entity } => vec![("edrpou", entity.edrpou.to_string())],
+            Fact::Confirmed { proposal } => match self.proposals.get(proposal).map(|waiting| &waiting.decision) {
+                Some(Decision::Activate { number, .. }) => vec![("licence", number.to_string())],
+                Some(Decision::AddKey { jwk, .. }) => vec![("key", jwk.thumbprint())],
+                _ => vec![],
+            },
+            _ => vec![],
+        }
+    }
+
+    fn pay(&self, licence: u32, paid_at: Moment, document: Line<200>, now: UnixMillis) -> Result<Fact, Refusal> {
+        let found = self.known(licence)?;
+        if found.state_at(now) != LicenceState::FeeDue {
+            return conflict(format!("no fee is due for licence {licence}: it is {:?}", found.state_at(now)));
+        }
+        if found.fee_paid_at.is_some() {
+            return conflict(format!("the fee of licence {licence} is paid"));
+        }
+        if paid_at.0 > now {
+            return invalid("/paid_at", "lies in the future");
+        }
+        Ok(Fact::Paid { licence, paid_at, document })
+    }
+
+    fn known(&self, licence: u32) -> Result<&licence::Licence, Refusal> {
+        self.licence(licence).ok_or_else(|| Refusal::NotFound(format!("licence {licence}")))
+    }
+
+    fn check_step(&self, licence: u32, step: Step, now: UnixMillis) -> Result<(), Refusal> {
+        let state = self.known(licence)?.state_at(now);
+        match licence::after(state, step) {
+            Some(_) => Ok(()),
+            None => conflict(format!("licence {licence} is {state:?}: it can't take the step {step:?}")),
+        }
+    }
+
+    fn check_room(&self, proposal: Uuid, now: UnixMillis) -> Result<(), Refusal> {
+        if self.proposals.contains_key(&proposal) {
+            return conflict(format!("proposal {proposal} exists"));
+        }
+        let waiting = |one: &&Proposal| one.outcome.is_none() && one.expires > now;
+        if self.proposals.values().filter(waiting).count() >= WAITING_MAX {
+            return conflict("too many proposals wait: answer some first");
+        }
+        Ok(())
+    }
+
+    fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
+        let found = self.proposals.get(&proposal).ok_or_else(|| Refusal::NotFound(format!("proposal {proposal}")))?;
+        match found.outcome {
+            Some(outcome) => Err(Refusal::ProposalOver(format!("was answered: {outcome:?}").to_lowercase())),
+            None if found.expires <= now => Err(Refusal::ProposalOver(format!("expired at {}", found.expires))),
+            None => Ok(found),
+        }
+    }
+
+    /// Whether a decision may be proposed: its values, and the state.
+    fn check(&self, decision: &Decision, now: UnixMillis, issuer: &str) -> Result<(), Refusal> {
+        match decision {
+            Decision::Activate { expires, .. } if expires.0 <= now => {
+                return invalid("/decision/expires", "lies in the past");
+            }
+            Decision::Place { places, .. } => checked_places(places, "/decision/places")?,
+            Decision::AddKey { jwk, env, not_before, expires, proof } => {
+                check_key(jwk, *env, (not_before.0, expires.0), now)?;
+                keys::check_proof(proof, jwk, *env, self.id, issuer, now).map_err(|error| bad_key("proof", &error))?;
+            }
+            _ => {}
+        }
+        self.check_now(decision, now)
+    }
+
+    /// Whether the state allows a decision.
+    fn check_now(&self, decision: &Decision, now: UnixMillis) -> Result<(), Refusal> {
+        let step = |licence: &u32, step| self.check_step(*licence, step, now);
+        match decision {
+            Decision::Approve { licence } => step(licence, Step::Approve),
+            Decision::Refuse { licence, .. } => step(licence, Step::Refuse),
+            Decision::Activate { licence, .. } => {
+                step(licence, Step::Activate)?;
+                match self.known(*licence)?.fee_paid_at {
+                    Some(_) => Ok(()),
+                    None => conflict(format!("the fee of licence {licence} is not paid")),
+                }
+            }
+            Decision::Suspend { licence, .. } => step(licence, Step::Suspend),
+            Decision::Resume { licence } => step(licence, Step::Resume),
+            Decision::Revoke { licence, .. } => step(licence, Step::Revoke),
+            Decision::Surrender { licence } => step(licence, Step::Surrender),
+            Decision::Place { licence, .. } => match self.known(*licence)?.state_at(now) {
+                state @ (LicenceState::Refused
+                | LicenceState::Revoked
+                | LicenceState::Surrendered
+                | LicenceState::Expired) => conflict(format!("licence {licence} is {state:?}")),
+                _ => Ok(()),
+            },
+            Decision::AddKey { jwk, .. } => {
+                let kid = jwk.thumbprint();
+                if self.keys.iter().any(|key| key.kid == kid) {
+                    return conflict("the key is or was registered: make a new one");
+                }
+                if self.keys.iter().filter(|key| key.revoked_at.is_none()).count() >= KEYS_MAX {
+                    return conflict(format!("the operator has {KEYS_MAX} keys: revoke one first"));
+                }
+                Ok(())
+            }
+            Decision::RevokeKey { kid, .. } => match self.keys.iter().find(|key| key.kid == *kid) {
+                None => Err(Refusal::NotFound(format!("key {kid}"))),
+                Some(key) if key.revoked_at.is_some() => conflict("the key is revoked"),
+                Some(_) => Ok(()),
+            },
+            Decision::RequireSignature { required } if *required == self.signature_required => {
+                conflict("nothing would change")
+            }
+            Decision::RequireSignature { .. } => Ok(()),
+            Decision::GoLive {} => match self.stage() {
+                Stage::Conformance => Ok(()),
+                stage => conflict(format!("the operator is at the stage {stage:?}: live follows conformance")),
+            },
+        }
+    }
+}
+
+fn checked_entity(entity: LegalEntity) -> Result<LegalEntity, Refusal> {
+    if entity.brands.len() > BRANDS_MAX {
+        return invalid("/brands", format!("has more than {BRANDS_MAX}"));
+    }
+    match entity.email.as_str().split_once('@') {
+        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains('@') => Ok(entity),
+        _ => invalid("/email", "must be a mail address of the organisation"),
+    }
+}
+
+fn checked_places(places: &Places, pointer: &str) -> Result<(), Refusal> {
+    let sizes = [("venues", places.venues.len()), ("domains", places.domains.len()), ("apps", places.apps.len())];
+    match sizes.into_iter().find(|(_, size)| *size > PLACES_MAX) {
+        Some((name, _)) => invalid(&format!("{pointer}/{name}"), format!("has more than {PLACES_MAX}")),
+        None => Ok(()),
+    }
+}
+
+fn check_key(
+    jwk: &PublicJwk,
+    _env: Env,
+    (not_before, expires): (UnixMillis, UnixMillis),
+    now: UnixMillis,
+) -> Result<(), Refusal> {
+    jwk.open().map_err(|error| bad_key("jwk", &error))?;
+    if expires <= not_before.max(now) {
+        return invalid("/decision/expires", "must be after not_before and in the future");
+    }
+    if expires.0.saturating_sub(not_before.0) > keys::KEY_LIFE_MS_MAX {
+        return invalid("/decision/expires", "a key may be used for three years at most");
+    }
+    Ok(())
+}
+
+fn bad_key(member: &str, error: &BadKey) -> Refusal {
+    Refusal::Invalid { pointer: format!("/decision/{member}"), detail: error.to_string() }
+}
+
+/// Who an operator is before it is in the register.
+pub fn unknown(id: OperatorId) -> Refusal {
+    Refusal::NotFound(format!("operator {id}"))
+}

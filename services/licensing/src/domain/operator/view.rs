@@ -1,0 +1,270 @@
+//! An operator as it is shown: the same members in the register, in histories and to clerks, and what changed between two versions.
+
+use contracts::UnixMillis;
+use contracts::registry::{Env, LicenceKind, LicenceState};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::fact::{Decision, Ground, LegalEntity};
+use super::keys::Key;
+use super::licence::{Fee, Licence, Places};
+use super::{Operator, Outcome, Proposal, Stage};
+use crate::domain::calendar::Calendar;
+
+/// Months from the register to the market.
+pub const INTEGRATION_MONTHS: i32 = 6;
+
+/// An operator as it is shown to clerks.
+#[derive(Debug, Clone, Serialize)]
+pub struct OperatorView<'a> {
+    /// Its id.
+    pub id: String,
+    /// The version of its history; also the entity tag.
+    pub version: u64,
+    /// Hash of the last change of its history.
+    pub head: String,
+    /// When it changed last.
+    pub changed_at: String,
+    /// Who it is.
+    #[serde(flatten)]
+    pub entity: Option<&'a LegalEntity>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Since when it is in the register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<String>,
+    /// The clock of its integration, once it is in the register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration: Option<Clock>,
+    /// Since when it sends records of the market.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live_since: Option<String>,
+    /// Its licences.
+    pub licences: Vec<LicenceView<'a>>,
+    /// Its keys.
+    pub keys: Vec<KeyView<'a>>,
+    /// Whether batches must be signed.
+    pub signature_required: bool,
+    /// Decisions that wait for a second person.
+    pub proposals: Vec<ProposalView<'a>>,
+}
+
+/// Something that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Clock {
+    /// The end of the last day it may be done on.
+    #[serde(serialize_with = "as_text")]
+    pub due: UnixMillis,
+    /// When it was done.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_some_text")]
+    pub done: Option<UnixMillis>,
+    /// Whether it was not done in time.
+    pub overdue: bool,
+}
+
+impl Clock {
+    fn new(due: UnixMillis, done: Option<UnixMillis>, now: UnixMillis) -> Self {
+        Self { due, done, overdue: done.unwrap_or(now) >= due }
+    }
+}
+
+/// A licence as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct LicenceView<'a> {
+    /// Its number among the operator's applications.
+    pub id: u32,
+    /// What it is for.
+    pub kind: LicenceKind,
+    /// Its state now.
+    pub state: LicenceState,
+    /// Since when.
+    pub since: String,
+    /// Its number in the register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<&'a str>,
+    /// Up to when it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// What is to be paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee: Option<&'a Fee>,
+    /// When it was paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_paid_at: Option<String>,
+    /// The clock of the entry in the register, once the fee is paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register_entry: Option<Clock>,
+    /// Venues, domains and apps.
+    #[serde(flatten)]
+    pub places: &'a Places,
+}
+
+/// A key as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyView<'a> {
+    /// Its thumbprint.
+    pub kid: &'a str,
+    /// The public key.
+    pub jwk: Value,
+    /// Live or test.
+    pub env: Env,
+    /// From when.
+    pub not_before: String,
+    /// Up to when.
+    pub expires: String,
+    /// When it was revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<String>,
+}
+
+/// A proposal as it is shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProposalView<'a> {
+    /// Its id.
+    pub id: String,
+    /// Who proposed it.
+    pub by: &'a str,
+    /// When.
+    pub at: String,
+    /// Up to when it may be confirmed.
+    pub expires: String,
+    /// What is to be decided.
+    pub decision: &'a Decision,
+    /// What it rests on.
+    pub ground: &'a Ground,
+    /// What became of it; absent while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+fn as_text<S: serde::Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+fn as_some_text<S: serde::Serializer>(at: &Option<UnixMillis>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.collect_str(at),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl<'a> LicenceView<'a> {
+    fn new(licence: &'a Licence, calendar: &Calendar, now: UnixMillis) -> Self {
+        let entered = licence.active.first().map(|time| time.from);
+        let entry = |paid| Clock::new(calendar.within_one_business_day(paid), entered, now);
+        let state = licence.state_at(now);
+        let since = if state == licence.state { licence.since } else { licence.expires.unwrap_or(licence.since) };
+        Self {
+            id: licence.id,
+            kind: licence.kind,
+            state,
+            since: since.to_string(),
+            number: licence.number.as_ref().map(|number| number.as_str()),
+            expires: licence.expires.map(|at| at.to_string()),
+            fee: licence.fee.as_ref(),
+            fee_paid_at: licence.fee_paid_at.map(|at| at.to_string()),
+            register_entry: licence.fee_paid_at.map(entry),
+            places: &licence.places,
+        }
+    }
+}
+
+impl<'a> KeyView<'a> {
+    fn new(key: &'a Key) -> Self {
+        Self {
+            kid: &key.kid,
+            jwk: json!(key.jwk),
+            env: key.env,
+            not_before: key.not_before.to_string(),
+            expires: key.expires.to_string(),
+            revoked_at: key.revoked_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl<'a> ProposalView<'a> {
+    /// A proposal with its id.
+    pub fn new(id: &uuid::Uuid, proposal: &'a Proposal) -> Self {
+        Self {
+            id: id.to_string(),
+            by: &proposal.by.sub,
+            at: proposal.at.to_string(),
+            expires: proposal.expires.to_string(),
+            decision: &proposal.decision,
+            ground: &proposal.ground,
+            outcome: proposal.outcome,
+        }
+    }
+}
+
+impl Operator {
+    /// As it is shown to clerks at a moment.
+    pub fn view(&self, calendar: &Calendar, now: UnixMillis) -> OperatorView<'_> {
+        let waits = |proposal: &Proposal| proposal.outcome.is_none() && proposal.expires > now;
+        OperatorView {
+            id: self.id.to_string(),
+            version: self.head.version,
+            head: self.head.hash.to_string(),
+            changed_at: self.head.at.to_string(),
+            entity: self.entity.as_ref(),
+            stage: self.stage(),
+            registered_at: self.registered_at().map(|at| at.to_string()),
+            integration: self.integration(calendar, now),
+            live_since: self.live_since.map(|at| at.to_string()),
+            licences: self.licences.iter().map(|licence| LicenceView::new(licence, calendar, now)).collect(),
+            keys: self.keys.iter().map(KeyView::new).collect(),
+            signature_required: self.signature_required,
+            proposals: self
+                .proposals
+                .iter()
+                .filter(|(_, proposal)| waits(proposal))
+                .map(|(id, proposal)| ProposalView::new(id, proposal))
+                .collect(),
+        }
+    }
+
+    /// The clock of its way into the market, once it is in the register.
+    pub fn integration(&self, calendar: &Calendar, now: UnixMillis) -> Option<Clock> {
+        let due = calendar.months_after(self.registered_at()?, INTEGRATION_MONTHS);
+        Some(Clock::new(due, self.live_since, now))
+    }
+}
+
+/// A member that differs between two versions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// JSON pointer.
+    pub pointer: String,
+    /// What stood there; absent when nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What stands there; absent when nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+/// What differs between two JSON values, as far down as both are objects, or arrays that did not shrink.
+pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(String::new(), Some(before), Some(after), &mut found);
+    found
+}
+
+fn compare(pointer: String, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+    match (before, after) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for name in names {
+                let name_escaped = name.replace('~', "~0").replace('/', "~1");
+                compare(format!("{pointer}/{name_escaped}"), old.get(name), new.get(name), found);
+            }
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() <= new.len() => {
+            for (at, new) in new.iter().enumerate() {
+                compare(format!("{pointer}/{at}"), old.get(at), Some(new), found);
+            }
+        }
+        (before, after) if before == after => {}
+        (before, after) => found.push(Difference { pointer, before: before.cloned(), after: after.cloned() }),
+    }
+}

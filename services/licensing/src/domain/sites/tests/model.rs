@@ -1,0 +1,141 @@
+//! Random decisions against a plain model: what is in force, and what deltas make of old feeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::super::feeds::{json, json_delta, text, text_delta};
+use super::super::serial::Serial;
+use super::super::standing::Standing;
+use super::*;
+
+const NAMES: [&str; 7] = ["a.ua", "b.a.ua", "c.b.a.ua", "z.ua", "казино.укр", "x.org", "y.x.org"];
+
+fn subject(n: usize) -> Subject {
+    NAMES.get(n).map_or_else(|| account("telegram", "casino"), |name| site(name))
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    /// Blocks what is not listed and lifts what is, of these; each new entry so many days ahead.
+    Turn(BTreeMap<usize, i64>),
+    /// Lets days pass.
+    Wait(i64),
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let turn = prop::collection::btree_map(0..=NAMES.len(), prop_oneof![3 => Just(0_i64), 1 => 1..4_i64], 1..4);
+    let act = prop_oneof![4 => turn.prop_map(Act::Turn), 1 => (1..3_i64).prop_map(Act::Wait)];
+    prop::collection::vec(act, 1..25)
+}
+
+/// What a reader holds: the members of the JSON feed and the lines of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Reader {
+    entries: BTreeMap<String, Value>,
+    lines: BTreeSet<String>,
+}
+
+impl Reader {
+    fn key(entry: &Value) -> String {
+        let name = entry["domain"].as_str().or(entry["handle"].as_str()).expect("a name");
+        format!("{}/{name}", entry["platform"].as_str().unwrap_or_default())
+    }
+
+    fn add(&mut self, feed: &Value) {
+        for entry in ["sites", "accounts"].iter().flat_map(|part| feed[part].as_array().expect("an array")) {
+            self.entries.insert(Self::key(entry), entry.clone());
+        }
+    }
+
+    fn whole(list: &BlockList) -> Self {
+        let mut reader = Self::default();
+        let feed = json(list).expect("JSON");
+        reader.add(&serde_json::from_slice(&feed.bytes).expect("JSON"));
+        let text = String::from_utf8(text(list).bytes).expect("text");
+        reader.lines = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        reader
+    }
+
+    fn apply(&mut self, list: &BlockList, since: Serial) {
+        let delta = list.delta(since).expect("a serial of this list");
+        let feed: Value = serde_json::from_slice(&json_delta(&delta).expect("JSON").bytes).expect("JSON");
+        assert_eq!(feed["since"], since.0);
+        for name in feed["lifted_sites"].as_array().expect("an array") {
+            assert!(self.entries.remove(&format!("/{}", name.as_str().expect("a name"))).is_some(), "was there");
+        }
+        for account in feed["lifted_accounts"].as_array().expect("an array") {
+            assert!(self.entries.remove(&Self::key(account)).is_some(), "was there");
+        }
+        self.add(&feed);
+        let text = String::from_utf8(text_delta(&delta).bytes).expect("text");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            match line.split_at(1) {
+                ("-", name) => assert!(self.lines.remove(name), "was there"),
+                ("+", name) => drop(self.lines.insert(name.to_owned())),
+                _ => panic!("{line}"),
+            }
+        }
+    }
+}
+
+/// The first day of each that is listed.
+type Model = BTreeMap<usize, i64>;
+
+fn act(world: &mut World, model: &mut Model, act: Act) {
+    match act {
+        Act::Wait(days) => {
+            world.later_days += days;
+            world.later_ms += days * 86_400_000;
+            if world.list().is_due(world.around().day) {
+                world.order(Order::Begin, "system").expect("is due");
+            }
+        }
+        Act::Turn(subjects) => {
+            let (lifted, blocked): (Vec<_>, Vec<_>) = subjects.into_iter().partition(|(n, _)| model.contains_key(n));
+            let day = |ahead: i64| TODAY.checked_add(jiff::Span::new().days(world.later_days + ahead)).expect("a date");
+            let blocks = blocked.iter().map(|(n, ahead)| block_from(subject(*n), day(*ahead))).collect();
+            let reason: crate::domain::text::Line<1000> = "so it is".parse().expect("a line");
+            let lift = |n: usize| Lift { subject: subject(n), reason: reason.clone() };
+            let lifts = lifted.iter().map(|(n, _)| lift(*n)).collect();
+            world.carry_out(Measure::new(blocks, lifts).expect("a measure")).expect("nothing is in the way");
+            model.retain(|n, _| !lifted.iter().any(|(gone, _)| gone == n));
+            model.extend(blocked.into_iter().map(|(n, ahead)| (n, world.later_days + ahead)));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_list_is_what_was_decided_and_every_delta_leads_to_it(acts in acts()) {
+        let (mut world, mut model) = (World::default(), Model::new());
+        let mut seen = BTreeMap::from([(0, Reader::whole(world.list()))]);
+        for next in acts {
+            let before = Reader::whole(world.list());
+            let serial = world.list().serial().0;
+            act(&mut world, &mut model, next);
+            let (after, list) = (Reader::whole(world.list()), world.list());
+
+            let in_force = |n: usize| model.get(&n).is_some_and(|from| *from <= world.later_days);
+            for n in 0..=NAMES.len() {
+                let standing = list.standing(&subject(n));
+                prop_assert_eq!(standing.is_listed(), model.contains_key(&n));
+                prop_assert_eq!(matches!(standing, Standing::Blocked(_)), in_force(n));
+            }
+            prop_assert_eq!(list.blocked(), (0..=NAMES.len()).filter(|n| in_force(*n)).count());
+            prop_assert_eq!(list.blocked(), list.in_force().count());
+            // The serial rises by one when what is in force changed, and then only.
+            prop_assert_eq!(list.serial().0, serial + u32::from(before != after));
+            seen.insert(list.serial().0, after.clone());
+            for (since, reader) in &seen {
+                let mut reader = reader.clone();
+                reader.apply(list, Serial(*since));
+                prop_assert_eq!(&reader, &after);
+            }
+        }
+        let mut again = Sites::default();
+        world.changes.iter().for_each(|bytes| again.follow(bytes).expect("follows"));
+        prop_assert_eq!(Reader::whole(again.list()), Reader::whole(world.list()));
+    }
+}

@@ -1,0 +1,51 @@
+//! Why a licensing process can't start.
+
+use runtime::config::ConfigError;
+use runtime::people::PeopleError;
+use runtime::signing::BadSigningKey;
+
+use crate::actors::LoadError;
+use crate::domain::calendar::BadCalendar;
+use crate::http::BadCertificateKeys;
+use crate::storage::StoreError;
+
+/// Why a licensing process can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key that signs tokens.
+    #[error("tokens cannot be signed")]
+    TokenKey(#[source] BadSigningKey),
+    /// Market and sandbox have one key or one audience.
+    #[error("token_key and test_token_key, and the two audiences, must differ: test and live would be mistaken")]
+    OneWorld,
+    /// The keys of certificates.
+    #[error("certificates cannot be checked")]
+    Certificates(#[source] BadCertificateKeys),
+    /// Time zone or holidays.
+    #[error("there is no such calendar")]
+    Calendar(#[source] BadCalendar),
+    /// Where people's tokens come from is not said.
+    #[error("it is not known whose people may work here")]
+    Oidc(#[source] ConfigError),
+    /// People's tokens.
+    #[error("tokens of people cannot be checked")]
+    People(#[source] PeopleError),
+    /// The register.
+    #[error("the register cannot be used")]
+    Store(#[source] StoreError),
+    /// What is in it.
+    #[error("the register cannot be read")]
+    Load(#[source] LoadError),
+    /// The broker and its streams.
+    #[error("the bus can't be opened")]
+    Bus(#[source] bus::OpenError),
+    /// The address.
+    #[error("cannot serve on {addr}")]
+    Serve {
+        /// Where.
+        addr: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}

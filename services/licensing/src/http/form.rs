@@ -1,0 +1,62 @@
+//! Bodies and preconditions of writes: a JSON form without a member too many, and the version it was decided on.
+
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
+use actix_web::{HttpRequest, HttpResponse, web};
+use contracts::problems::Code;
+use futures::StreamExt;
+use runtime::ApiError;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::domain::history::CHANGE_BYTES_MAX;
+
+/// Reads the JSON body of a request, at most as large as a change may be.
+///
+/// # Errors
+/// 415, 413, 400 `bad-body`, or 422 `invalid-form` with the member.
+pub async fn read<T: DeserializeOwned>(request: &HttpRequest, mut payload: web::Payload) -> Result<T, ApiError> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(Code::UnsupportedMediaType, "Content-Type must be application/json"));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::new(Code::BadBody, error.to_string()))?;
+        if body.len() + chunk.len() > CHANGE_BYTES_MAX {
+            return Err(ApiError::new(Code::TooBig, format!("the body has more than {CHANGE_BYTES_MAX} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => invalid("", &error.to_string()),
+        _ => ApiError::new(Code::BadBody, error.to_string()),
+    })
+}
+
+/// A form with one wrong member.
+pub fn invalid(pointer: &str, detail: &str) -> ApiError {
+    let place = if pointer.is_empty() { detail.to_owned() } else { format!("{pointer}: {detail}") };
+    ApiError::new(Code::InvalidForm, place).with("errors", json!([{"pointer": pointer, "detail": detail}]))
+}
+
+/// The version a write was decided on: the strong entity tag of If-Match.
+///
+/// # Errors
+/// 428 `precondition-required`, 412 `stale` for a tag that never was one of ours.
+pub fn if_match(request: &HttpRequest) -> Result<u64, ApiError> {
+    let mut given = request.headers().get_all(IF_MATCH);
+    let (Some(tag), None) = (given.next(), given.next()) else {
+        return Err(ApiError::new(Code::PreconditionRequired, "send one If-Match with the ETag that was read"));
+    };
+    let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    version.ok_or_else(|| ApiError::new(Code::Stale, "If-Match holds no ETag of this resource"))
+}
+
+/// An answer with the version it shows as its entity tag.
+pub fn tagged(version: u64, mut answer: HttpResponse) -> HttpResponse {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    answer
+}

@@ -1,0 +1,113 @@
+//! `GET /v1/operators/{operator}/history`: who did what and when, what stood there before and after, and the hashes that hold it together.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use contracts::problems::Code;
+use contracts::{OperatorId, UnixMillis};
+use runtime::ApiError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::people::Reader;
+use super::{Service, operators, refusal};
+use crate::domain::history::Event;
+use crate::domain::operator::Operator;
+use crate::domain::operator::view::differences;
+
+/// Changes on a page, when not said and at most.
+const PAGE: usize = 50;
+const PAGE_MAX: usize = 200;
+/// Changes read from the store at a time.
+const READ: usize = 256;
+
+/// Which changes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// The version after which the page begins: `next` of the page before.
+    after: Option<u64>,
+    /// Changes on a page, 1 to 200.
+    limit: Option<usize>,
+}
+
+/// The changes of an operator in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can follow `previous`
+/// from change to change (SHA-256 of a zero byte and the bytes) up to `head` of the operator.
+#[utoipa::path(
+    get, path = "/v1/operators/{operator}/history", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
+)]
+pub async fn get(
+    request: HttpRequest,
+    _: Reader,
+    id: web::Path<String>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, which) = (operators::operator_id(&id)?, super::query::<Which>(&request)?);
+    let limit = super::limit(which.limit, PAGE, PAGE_MAX)?;
+    let after = which.after.unwrap_or_default();
+    let mut operator = Operator::unknown(id);
+    let (mut changes, mut more) = (Vec::new(), false);
+    while !more {
+        let page = service.store.changes(Operator::entity_id(id), operator.head.version, READ).await;
+        let page = page.map_err(|error| refusal::store(&error))?;
+        let last = page.len() < READ;
+        for change in page {
+            let now = UnixMillis(0);
+            let before = (change.version > after).then(|| json!(operator.view(&service.calendar, now)));
+            operator.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
+            let Some(before) = before else { continue };
+            if changes.len() == limit {
+                more = true;
+                break;
+            }
+            let after = json!(operator.view(&service.calendar, operator.head.at));
+            changes.push(entry(&operator, &change.bytes, (change.version > 1).then_some(&before), &after)?);
+        }
+        if last {
+            break;
+        }
+    }
+    if operator.head.version == 0 {
+        return Err(ApiError::new(Code::NotFound, format!("there is no operator {id}")));
+    }
+    let next = more.then(|| after + changes.len() as u64);
+    Ok(HttpResponse::Ok().json(json!({"changes": changes, "next": next})))
+}
+
+fn entry(operator: &Operator, bytes: &[u8], before: Option<&Value>, after: &Value) -> Result<Value, ApiError> {
+    use base64::Engine;
+    let event: Event<Value> = serde_json::from_slice(bytes).map_err(|error| ApiError::internal(&error))?;
+    // What changes with every change says nothing.
+    let told = |pointer: &str| !["/version", "/head", "/changed_at"].contains(&pointer);
+    let mut differences = differences(before.unwrap_or(&Value::Object(Default::default())), after);
+    differences.retain(|one| told(&one.pointer));
+    Ok(json!({
+        "version": event.version, "at": event.at, "by": event.by, "fact": event.fact, "differences": differences,
+        "hash": operator.head.hash, "change": base64::engine::general_purpose::STANDARD.encode(bytes),
+    }))
+}
+
+impl Service {
+    /// An operator as it was at a moment.
+    pub(super) async fn as_of(&self, id: OperatorId, moment: UnixMillis) -> Result<Option<Arc<Operator>>, ApiError> {
+        let mut operator = Operator::unknown(id);
+        loop {
+            let page = self.store.changes(Operator::entity_id(id), operator.head.version, READ).await;
+            let page = page.map_err(|error| refusal::store(&error))?;
+            for change in &page {
+                let mut next = operator.clone();
+                next.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
+                if next.head.at > moment {
+                    return Ok(operator.entity.is_some().then(|| Arc::new(operator)));
+                }
+                operator = next;
+            }
+            if page.len() < READ {
+                return Ok(operator.entity.is_some().then(|| Arc::new(operator)));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What clients and services need to know of the issuer: RFC 8414 metadata and the JWK Sets of the two worlds.
+
+use std::sync::Arc;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::Service;
+
+/// The metadata of the authorization server (RFC 8414).
+#[utoipa::path(
+    get, path = "/.well-known/oauth-authorization-server", tag = "tokens", security(()),
+    responses((status = 200, description = "The metadata", body = Object))
+)]
+pub async fn server(service: web::Data<Arc<Service>>) -> HttpResponse {
+    let algorithms = json!(["Ed25519", "EdDSA", "ES256"]);
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=300")).json(json!({
+        "issuer": service.issuer,
+        "token_endpoint": service.token_endpoint,
+        "jwks_uri": format!("{}/jwks.json", service.issuer),
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "scopes_supported": [crate::domain::operator::RECORDS_WRITE, crate::domain::operator::RECORDS_READ],
+    }))
+}
+
+/// The keys that tokens of the market verify with (RFC 7517): the one that signs, and those before and after it.
+#[utoipa::path(
+    get, path = "/jwks.json", tag = "tokens", security(()),
+    responses((status = 200, description = "The JWK Set", content_type = "application/jwk-set+json", body = Object))
+)]
+pub async fn live(service: web::Data<Arc<Service>>) -> HttpResponse {
+    set(&service.live.jwks)
+}
+
+/// The keys that tokens of the sandbox verify with; none of them is one of the market's.
+#[utoipa::path(
+    get, path = "/test/jwks.json", tag = "tokens", security(()),
+    responses((status = 200, description = "The JWK Set", content_type = "application/jwk-set+json", body = Object))
+)]
+pub async fn test(service: web::Data<Arc<Service>>) -> HttpResponse {
+    set(&service.test.jwks)
+}
+
+fn set(jwks: &serde_json::Value) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/jwk-set+json")
+        .insert_header((CACHE_CONTROL, "max-age=300"))
+        .body(jwks.to_string())
+}

@@ -1,0 +1,369 @@
+//! `/v1/operators`: who is in the register, and everything that is wanted of an operator.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use contracts::problems::Code;
+use contracts::registry::LicenceKind;
+use contracts::{OperatorId, UnixMillis};
+use runtime::ApiError;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::people::{Clerk, Reader};
+use super::{Service, form, refusal};
+use crate::actors::{Decide, now};
+use crate::domain::history::Author;
+use crate::domain::operator::decide::Command;
+use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
+use crate::domain::operator::licence::{Fee, Places};
+use crate::domain::operator::{Operator, Stage};
+use crate::domain::text::Line;
+
+/// Operators shown on a page, when not said and at most.
+const PAGE: usize = 50;
+const PAGE_MAX: usize = 500;
+
+/// Which operators.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// A part of the name, a brand, the EDRPOU code, a licence number or a domain.
+    q: Option<String>,
+    /// How far it has come: `applying`, `registered`, `keys`, `sandbox`, `conformance`, `live`.
+    #[param(value_type = Option<String>)]
+    stage: Option<Stage>,
+    /// `true`: only those that are late with their integration or an entry in the register.
+    overdue: Option<bool>,
+    /// Operators on a page, 1 to 500.
+    limit: Option<usize>,
+    /// The id after which the page begins: `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<OperatorId>,
+}
+
+/// As of when.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct AsOf {
+    /// A moment (RFC 3339 UTC): what was known then.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Moment>,
+}
+
+/// Operators, ascending by id, a page at a time.
+#[utoipa::path(
+    get, path = "/v1/operators", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "`operators`, and `next` where there are more", body = Object))
+)]
+pub async fn list(request: HttpRequest, _: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
+    let which: Which = super::query(&request)?;
+    let limit = super::limit(which.limit, PAGE, PAGE_MAX)?;
+    let (now, wanted) = (now(), which.q.as_deref().map(str::to_lowercase));
+    let chosen = |operator: &Arc<Operator>| {
+        let view = || operator.view(&service.calendar, now);
+        which.after.is_none_or(|after| operator.id > after)
+            && which.stage.is_none_or(|stage| operator.stage() == stage)
+            && wanted.as_deref().is_none_or(|wanted| holds(operator, wanted))
+            && which.overdue.is_none_or(|overdue| is_overdue(&view()) == overdue)
+    };
+    let mut found: Vec<Arc<Operator>> = service.directory.all().into_iter().filter(chosen).take(limit + 1).collect();
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| last.id);
+    let views: Vec<_> = found.iter().map(|operator| operator.view(&service.calendar, now)).collect();
+    Ok(HttpResponse::Ok().json(json!({"operators": views, "next": next})))
+}
+
+fn is_overdue(view: &crate::domain::operator::view::OperatorView<'_>) -> bool {
+    let late = |clock: &crate::domain::operator::view::Clock| clock.overdue && clock.done.is_none();
+    view.integration.as_ref().is_some_and(late)
+        || view.licences.iter().any(|licence| licence.register_entry.as_ref().is_some_and(late))
+}
+
+fn holds(operator: &Operator, wanted: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(wanted);
+    let Some(entity) = &operator.entity else { return false };
+    has(entity.name.as_str())
+        || entity.name_latin.as_ref().is_some_and(|name| has(name.as_str()))
+        || entity.brands.iter().any(|brand| has(brand.as_str()))
+        || entity.edrpou.to_string() == wanted
+        || operator.id.to_string() == wanted
+        || operator.licences.iter().any(|licence| {
+            licence.number.as_ref().is_some_and(|number| has(number.as_str()))
+                || licence.places.domains.iter().any(|domain| has(domain.as_str()))
+        })
+}
+
+/// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
+#[utoipa::path(
+    get, path = "/v1/operators/{operator}", tag = "operators", params(AsOf), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn get(
+    request: HttpRequest,
+    _: Reader,
+    id: web::Path<String>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, AsOf { as_of }) = (operator_id(&id)?, super::query(&request)?);
+    let operator = match as_of {
+        None => service.directory.get(id),
+        Some(Moment(moment)) => service.as_of(id, moment).await?,
+    };
+    let operator = operator.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))?;
+    let at = as_of.map_or_else(now, |Moment(moment)| moment);
+    Ok(shown(&service, &operator, HttpResponse::Ok(), at))
+}
+
+/// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
+#[utoipa::path(
+    put, path = "/v1/operators/{operator}", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    responses((status = 201, description = "The operator", body = Object), (status = 200, description = "It was there already"))
+)]
+pub async fn put(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let id = operator_id(&id)?;
+    let entity: LegalEntity = form::read(&request, payload).await?;
+    if let Some(known) = service.directory.get(id)
+        && known.entity.as_ref() == Some(&entity)
+    {
+        return Ok(shown(&service, &known, HttpResponse::Ok(), now()));
+    }
+    if request.headers().contains_key("if-match") {
+        let expected = form::if_match(&request)?;
+        return service.decide(id, expected, Command::Amend(entity), by).await;
+    }
+    let wanted = Decide { expected: 0, command: Command::Register(entity), by };
+    let operator = service.desks.decide(id, wanted).await.map_err(|error| match error {
+        crate::actors::DecideError::Stale { version } => ApiError::new(
+            Code::PreconditionRequired,
+            format!("operator {id} is there at version {version}: send If-Match"),
+        ),
+        error => refusal::decide(error),
+    })?;
+    Ok(shown(&service, &operator, HttpResponse::Created(), now()))
+}
+
+/// An application for a licence.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    kind: LicenceKind,
+    #[serde(default)]
+    places: Places,
+}
+
+/// Files an application for a licence.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/licences", tag = "licences", request_body = Object, security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn apply(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
+    let Application { kind, places } = form::read(&request, payload).await?;
+    service.decide(id, expected, Command::Apply { kind, places }, by).await
+}
+
+/// What becomes of a licence without a second person.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StepForm {
+    /// Begin to look at it.
+    Review {},
+    /// Ask for the fee.
+    Bill {
+        /// How much.
+        fee: Fee,
+    },
+    /// Take note that the fee was paid.
+    Pay {
+        /// When the money came.
+        paid_at: Moment,
+        /// The number of the payment.
+        document: Line<200>,
+    },
+}
+
+/// Begins a review, asks for the fee, or takes note of it.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = Object,
+    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn step(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, licence) = path.into_inner();
+    let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
+    let licence: u32 = licence.parse().map_err(|_| ApiError::new(Code::BadRequest, "licence must be a number"))?;
+    let command = match form::read(&request, payload).await? {
+        StepForm::Review {} => Command::Review { licence },
+        StepForm::Bill { fee } => Command::Bill { licence, fee },
+        StepForm::Pay { paid_at, document } => Command::Pay { licence, paid_at, document },
+    };
+    service.decide(id, expected, command, by).await
+}
+
+/// A decision and what it rests on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalForm {
+    /// Chosen by the caller: the same request again does not propose twice.
+    id: Uuid,
+    decision: Decision,
+    ground: Ground,
+}
+
+/// Proposes a decision; another must confirm it.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/proposals", tag = "decisions", request_body = Object, security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn propose(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
+    let ProposalForm { id: proposal, decision, ground } = form::read(&request, payload).await?;
+    service.decide(id, expected, Command::Propose { proposal, decision, ground }, by).await
+}
+
+/// Confirms another's proposal: it is decided.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions", security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn confirm(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    path: web::Path<(String, String)>,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, proposal) = proposal_of(path)?;
+    let expected = form::if_match(&request)?;
+    service.decide(id, expected, Command::Confirm { proposal }, by).await
+}
+
+/// Why a proposal is refused or taken back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusalForm {
+    reason: Line<1000>,
+}
+
+/// Refuses a proposal, or takes one's own back.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = Object,
+    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn decline(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, proposal) = proposal_of(path)?;
+    let expected = form::if_match(&request)?;
+    let RefusalForm { reason } = form::read(&request, payload).await?;
+    service.decide(id, expected, Command::Decline { proposal, reason }, by).await
+}
+
+/// A signed certificate of the published checks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateForm {
+    certificate: String,
+}
+
+/// Files the certificate that `dsom conformance` signed.
+#[utoipa::path(
+    post, path = "/v1/operators/{operator}/certificates", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object))
+)]
+pub async fn certify(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    payload: web::Payload,
+    service: web::Data<Arc<Service>>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
+    let CertificateForm { certificate } = form::read(&request, payload).await?;
+    service.certificates.check(&certificate, id).map_err(|error| form::invalid("/certificate", &error.to_string()))?;
+    service.decide(id, expected, Command::Certify { certificate }, by).await
+}
+
+/// Decisions of all operators that wait for a second person, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/proposals", tag = "decisions", security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "`proposals`", body = Object))
+)]
+pub async fn waiting(_: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
+    let (now, all) = (now(), service.directory.all());
+    let mut waiting: Vec<_> = all
+        .iter()
+        .flat_map(|operator| {
+            operator.view(&service.calendar, now).proposals.into_iter().map(move |one| (operator.id, one))
+        })
+        .collect();
+    waiting.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
+    let shown: Vec<_> = waiting.into_iter().map(|(id, one)| json!({"operator": id, "proposal": one})).collect();
+    Ok(HttpResponse::Ok().json(json!({"proposals": shown})))
+}
+
+impl Service {
+    /// Has something done, and shows what the operator is then.
+    async fn decide(
+        &self,
+        id: OperatorId,
+        expected: u64,
+        command: Command,
+        by: Author,
+    ) -> Result<HttpResponse, ApiError> {
+        let decided = self.desks.decide(id, Decide { expected, command, by }).await;
+        let operator = decided.map_err(refusal::decide)?;
+        Ok(shown(self, &operator, HttpResponse::Ok(), now()))
+    }
+}
+
+fn shown(
+    service: &Service,
+    operator: &Operator,
+    mut answer: actix_web::HttpResponseBuilder,
+    at: UnixMillis,
+) -> HttpResponse {
+    form::tagged(operator.head.version, answer.json(operator.view(&service.calendar, at)))
+}
+
+pub(super) fn operator_id(text: &str) -> Result<OperatorId, ApiError> {
+    text.parse().map_err(|error| ApiError::new(Code::BadRequest, format!("operator: {error}")))
+}
+
+fn proposal_of(path: web::Path<(String, String)>) -> Result<(OperatorId, Uuid), ApiError> {
+    let (id, proposal) = path.into_inner();
+    let proposal = proposal.parse().map_err(|_| ApiError::new(Code::BadRequest, "proposal must be a UUID"))?;
+    Ok((operator_id(&id)?, proposal))
+}

@@ -1,0 +1,249 @@
+//! `POST /oauth2/token`: client credentials with `private_key_jwt` (RFC 6749 section 4.4, RFC 7523), access tokens as RFC 9068 has them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
+use actix_web::{HttpRequest, HttpResponse, web};
+use aws_lc_rs::digest::{SHA256, digest};
+use contracts::UnixMillis;
+use contracts::registry::Env;
+use futures::StreamExt;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::{Service, World};
+use crate::actors::{Admit, now};
+use crate::domain::client::{self, ClientId};
+use crate::domain::operator::Operator;
+use crate::domain::operator::keys::{JWS_BYTES_MAX, Jws};
+use crate::metrics;
+use crate::storage::Admission;
+
+/// How long an access token is good for, in seconds.
+pub const TOKEN_S: i64 = 600;
+/// `typ` of an access token (RFC 9068).
+pub const TOKEN_TYP: &str = "at+jwt";
+/// Largest form.
+const FORM_BYTES_MAX: usize = JWS_BYTES_MAX + 4 * 1024;
+/// How long letting an assertion in may take.
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(10);
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// A refusal as RFC 6749 section 5.2 has it.
+struct OAuthError {
+    status: StatusCode,
+    error: &'static str,
+    description: String,
+}
+
+fn refuse<T>(status: StatusCode, error: &'static str, description: impl Into<String>) -> Result<T, OAuthError> {
+    Err(OAuthError { status, error, description: description.into() })
+}
+
+fn invalid_client<T>(description: impl Into<String>) -> Result<T, OAuthError> {
+    refuse(StatusCode::UNAUTHORIZED, "invalid_client", description)
+}
+
+fn invalid_request<T>(description: impl Into<String>) -> Result<T, OAuthError> {
+    refuse(StatusCode::BAD_REQUEST, "invalid_request", description)
+}
+
+/// The members of the form that matter; others are ignored (RFC 6749 section 3.2).
+#[derive(Default)]
+struct Form {
+    grant_type: Option<String>,
+    assertion_type: Option<String>,
+    assertion: Option<String>,
+    client_id: Option<String>,
+    scope: Option<String>,
+}
+
+impl Form {
+    fn parse(body: &[u8]) -> Result<Self, OAuthError> {
+        let Ok(pairs) = serde_urlencoded(body) else { return invalid_request("the body is no form") };
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            let place = match name.as_str() {
+                "grant_type" => &mut form.grant_type,
+                "client_assertion_type" => &mut form.assertion_type,
+                "client_assertion" => &mut form.assertion,
+                "client_id" => &mut form.client_id,
+                "scope" => &mut form.scope,
+                "client_secret" => return invalid_client("there are no client secrets: use private_key_jwt"),
+                _ => continue,
+            };
+            if place.replace(value).is_some() {
+                return invalid_request(format!("{name} is there twice"));
+            }
+        }
+        Ok(form)
+    }
+}
+
+fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
+    let text = std::str::from_utf8(body).map_err(|_| ())?;
+    web::Query::<Vec<(String, String)>>::from_query(text).map(web::Query::into_inner).map_err(|_| ())
+}
+
+/// Gives an access token for a signed assertion.
+///
+/// The form has `grant_type=client_credentials`, `client_assertion_type` as RFC 7523 names it, and `client_assertion`: a JWT by one of the
+/// client's registered keys with `iss` and `sub` the client id, `aud` the issuer or this address, `exp` at most an hour ahead, and a `jti`
+/// that was not used before. `scope` may ask for less than the operator may have.
+#[utoipa::path(
+    post, path = "/oauth2/token", tag = "tokens", security(()),
+    request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "`access_token`, `token_type`, `expires_in` in seconds, `scope`", body = Object),
+        (status = 400, description = "`error` and `error_description` (RFC 6749 section 5.2)", body = Object),
+        (status = 401, description = "`invalid_client`", body = Object),
+        (status = 503, description = "`temporarily_unavailable`", body = Object),
+    )
+)]
+pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Data<Arc<Service>>) -> HttpResponse {
+    let mut answer = match grant(&request, payload, &service).await {
+        Ok(granted) => {
+            metrics::token("granted");
+            HttpResponse::Ok().json(granted)
+        }
+        Err(OAuthError { status, error, description }) => {
+            metrics::token(error);
+            let mut answer = HttpResponse::build(status);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                answer.insert_header(("Retry-After", "1"));
+            }
+            answer.json(json!({"error": error, "error_description": description}))
+        }
+    };
+    // RFC 6749 section 5.1.
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, actix_web::http::header::HeaderValue::from_static("no-cache"));
+    answer
+}
+
+async fn grant(
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    service: &Service,
+) -> Result<serde_json::Value, OAuthError> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return invalid_request("Content-Type must be application/x-www-form-urlencoded");
+    }
+    if request.headers().contains_key(AUTHORIZATION) {
+        return invalid_client("use private_key_jwt, and no Authorization header beside it");
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let Ok(chunk) = chunk else { return invalid_request("the body was cut short") };
+        if body.len() + chunk.len() > FORM_BYTES_MAX {
+            return invalid_request(format!("the form has more than {FORM_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let form = Form::parse(&body)?;
+    match form.grant_type.as_deref() {
+        None => return invalid_request("grant_type is missing"),
+        Some("client_credentials") => {}
+        Some(_) => return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "only client_credentials"),
+    }
+    let (Some(ASSERTION_TYPE), Some(assertion)) = (form.assertion_type.as_deref(), &form.assertion) else {
+        return invalid_client(format!("client_assertion_type must be {ASSERTION_TYPE}, with a client_assertion"));
+    };
+    let proved = prove(service, assertion, form.client_id.as_deref()).await?;
+    service.access_token(&proved, form.scope.as_deref())
+}
+
+/// A client that has proved itself.
+struct Proved {
+    client: ClientId,
+    operator: Arc<Operator>,
+    kid: String,
+}
+
+async fn prove(service: &Service, assertion: &str, client_id: Option<&str>) -> Result<Proved, OAuthError> {
+    let refused = |error: client::BadAssertion| OAuthError {
+        status: StatusCode::UNAUTHORIZED,
+        error: "invalid_client",
+        description: error.to_string(),
+    };
+    let jws = Jws::parse(assertion).map_err(|error| refused(error.into()))?;
+    let client = client::claimed(&jws).map_err(refused)?;
+    if client_id.is_some_and(|given| given != client.to_string()) {
+        return invalid_client("client_id is not the one of the assertion");
+    }
+    let Some(operator) = service.directory.get(client.operator) else {
+        return invalid_client(format!("the register knows no client {client}"));
+    };
+    let now = now();
+    let audiences = [service.issuer.as_str(), service.token_endpoint.as_str()];
+    let checked = client::check(&jws, client, &operator, audiences, now).map_err(refused)?;
+    if !admit(service, client, &checked.jti, checked.expires).await? {
+        return invalid_client("jti was used before: make a new assertion for each request");
+    }
+    Ok(Proved { client, operator, kid: checked.kid })
+}
+
+async fn admit(service: &Service, client: ClientId, jti: &str, expires: UnixMillis) -> Result<bool, OAuthError> {
+    let unavailable = || OAuthError {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "temporarily_unavailable",
+        description: "whether the assertion was used before can't be said now: ask again with a new one".to_owned(),
+    };
+    let named = digest(&SHA256, format!("{client}\0{jti}").as_bytes());
+    let Ok(digest) = named.as_ref().try_into() else { return Err(unavailable()) };
+    let (answer, answered) = oneshot::channel();
+    let sent = service.admissions.try_send(Admit { assertion: Admission { digest, expires }, answer });
+    if sent.is_err() {
+        return Err(unavailable());
+    }
+    match tokio::time::timeout(ADMIT_TIMEOUT, answered).await {
+        Ok(Ok(Ok(let_in))) => Ok(let_in),
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an assertion could not be let in");
+            Err(unavailable())
+        }
+        _ => Err(unavailable()),
+    }
+}
+
+impl Service {
+    fn world(&self, env: Env) -> &World {
+        match env {
+            Env::Live => &self.live,
+            Env::Test => &self.test,
+        }
+    }
+
+    fn access_token(&self, proved: &Proved, wanted: Option<&str>) -> Result<serde_json::Value, OAuthError> {
+        let Proved { client, operator, kid } = proved;
+        let allowed = operator.scopes(client.env);
+        if allowed.is_empty() {
+            let stage = format!("{:?}", operator.stage()).to_lowercase();
+            let why = format!("the operator is at the stage {stage}: a live client gets tokens once it is live");
+            return refuse(StatusCode::BAD_REQUEST, "unauthorized_client", why);
+        }
+        let scope = match wanted.map(str::trim).filter(|wanted| !wanted.is_empty()) {
+            None => allowed.join(" "),
+            Some(wanted) => {
+                if let Some(other) = wanted.split(' ').find(|one| !allowed.contains(one)) {
+                    let why = format!("{other:.64} is not one of {}", allowed.join(" "));
+                    return refuse(StatusCode::BAD_REQUEST, "invalid_scope", why);
+                }
+                wanted.to_owned()
+            }
+        };
+        let world = self.world(client.env);
+        let iat = now().0.div_euclid(1000);
+        let claims = json!({
+            "iss": self.issuer, "sub": client.operator, "client_id": client.to_string(), "aud": world.audience,
+            "scope": scope, "iat": iat, "exp": iat + TOKEN_S, "jti": uuid::Uuid::new_v4(), "client_key": kid,
+        });
+        let token = world.key.jws(&world.header, claims.to_string().as_bytes());
+        Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_S, "scope": scope}))
+    }
+}

@@ -1,0 +1,146 @@
+#![doc = include_str!("../README.md")]
+//! Registers operators and licences, issues tokens, tells the mesh who may do what.
+
+pub mod actors;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod events;
+pub mod http;
+pub mod metrics;
+pub mod storage;
+pub mod transfer;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Supervisor};
+use bus::{Bus, LostStreams, StreamBytes};
+use runtime::people::{OidcConfig, People};
+
+use actors::desk::{House, Work};
+use actors::{Admissions, Desks, Directory, Teller};
+use config::Config;
+use domain::calendar::Calendar;
+use error::StartError;
+use events::RegistryStream;
+use http::{CertificateKeys, Service, World};
+use storage::Store;
+
+/// How long to wait for the register to be let go of at a stop.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A service that runs until stopped.
+pub struct Running {
+    server: runtime::Running,
+    follower: tokio::task::JoinHandle<()>,
+    store: Weak<dyn Store>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Stops: no new requests, those in hand are finished.
+    pub async fn stop(self) {
+        let (server, after) = self.into_parts();
+        server.stop().await;
+        after.await;
+    }
+
+    /// The server, and what to do after its last request was answered.
+    pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
+        let Self { server, follower, store } = self;
+        let after = async move {
+            follower.abort();
+            // The desks end a moment after the routes that knew them; then the register's directory is free.
+            let began = Instant::now();
+            while store.strong_count() > 0 && began.elapsed() < RELEASE_TIMEOUT {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        (server, after)
+    }
+}
+
+/// The process: reads its configuration, starts, waits for a signal, stops; or brings its schema up to date (`migrate`), or moves its
+/// register to a CQL server (`transfer`).
+///
+/// Here and not in `main.rs`, so that all of it is compiled once: an async function is compiled where it is first waited for.
+pub fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("migrate") => runtime::once("licensing", storage::migrate),
+        Some("transfer") => transfer::main(),
+        _ => runtime::main("licensing", |config| async { start(config).await.map(Running::into_parts) }),
+    }
+}
+
+/// Starts the service. MUST be called inside an actix system.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let beside: Vec<PathBuf> = Config::parts(&config.token_keys_beside).map(PathBuf::from).collect();
+    let live = World::load(&config.token_key, &beside, &config.token_audience).map_err(StartError::TokenKey)?;
+    let test = World::load(&config.test_token_key, &[], &config.test_token_audience).map_err(StartError::TokenKey)?;
+    if live.key.kid() == test.key.kid() || live.audience == test.audience {
+        return Err(StartError::OneWorld);
+    }
+    let certificates = CertificateKeys::load(config.conformance_jwks.as_deref()).map_err(StartError::Certificates)?;
+    let holidays = Config::parts(&config.holidays);
+    let calendar = Calendar::new(&config.time_zone, holidays).map_err(StartError::Calendar)?;
+    let oidc = match config.oidc.clone() {
+        Some(oidc) => oidc,
+        None => OidcConfig::of_environment().map_err(StartError::Oidc)?,
+    };
+    let people = People::start(&oidc).await.map_err(StartError::People)?;
+    let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
+    let directory = Arc::new(Directory::load(&*store).await.map_err(StartError::Load)?);
+    // REGISTRY can be told anew from the register at any time.
+    let bus = Bus::open(config.bus(), StreamBytes::default(), LostStreams::Leave).await.map_err(StartError::Bus)?;
+
+    let health = runtime::Health::new();
+    // Weak: metrics keep the checks for ever.
+    let (link, kept, known) = (bus.clone(), Arc::downgrade(&store), Arc::clone(&people));
+    health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.check("store", move || kept.upgrade().map_or(Ok(()), |store| store.reachable()));
+    // Operators need no people: their tokens go on.
+    health.warn("people-keys", move || known.ready());
+
+    let held = Arc::downgrade(&store);
+    let (told, board) = (Arc::clone(&directory), Arc::new(RegistryStream::new(bus.clone())));
+    let teller = Supervisor::start(move |_| Teller::new(told, board));
+    let follower = tokio::spawn(events::follow(bus, Arc::clone(&store), Arc::clone(&directory)));
+    let house = House { proposal_life_ms: i64::from(config.proposal_hours) * 3_600_000, issuer: config.issuer.clone() };
+    let work = Work { store: Arc::clone(&store), directory: Arc::clone(&directory), teller, house };
+    metrics::watch(&directory);
+    let service = Arc::new(Service {
+        desks: Desks::new(Arc::new(work)),
+        directory,
+        admissions: Admissions::new(Arc::clone(&store)).start(),
+        store,
+        calendar,
+        token_endpoint: format!("{}/oauth2/token", config.issuer),
+        issuer: config.issuer.clone(),
+        live,
+        test,
+        certificates,
+    });
+    let server = runtime::serve::start(
+        &runtime::ServeConfig { listen: config.listen, workers: 0 },
+        runtime::Service {
+            configure: Arc::new(move |routes| http::configure(routes, Arc::clone(&service))),
+            health,
+            auth: None,
+            people: Some(people),
+            openapi: http::openapi::document(),
+        },
+    );
+    let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
+    Ok(Running { server, follower, store: held })
+}

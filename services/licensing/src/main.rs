@@ -1,0 +1,5 @@
+//! The licensing process.
+
+fn main() -> std::process::ExitCode {
+    licensing::main()
+}

@@ -1,0 +1,56 @@
+//! What licensing counts. Names begin with `dsom_licensing_`; the registry adds `_total` to counters.
+
+use std::sync::{Arc, LazyLock};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+
+use crate::actors::{Directory, now};
+
+/// Every way a request for a token ends.
+const OUTCOMES: [&str; 7] = [
+    "granted",
+    "invalid_client",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "temporarily_unavailable",
+];
+
+static TOKENS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let meter = opentelemetry::global::meter("dsom_licensing");
+    meter.u64_counter("dsom_licensing_tokens").with_description("Requests for tokens, by outcome.").build()
+});
+
+/// A token was asked for.
+pub(crate) fn token(outcome: &'static str) {
+    TOKENS.add(1, &[KeyValue::new("outcome", outcome)]);
+}
+
+/// Shows the register's size and what waits in it, and what has not happened yet as 0.
+pub(crate) fn watch(directory: &Arc<Directory>) {
+    OUTCOMES.iter().for_each(|outcome| TOKENS.add(0, &[KeyValue::new("outcome", *outcome)]));
+    let meter = opentelemetry::global::meter("dsom_licensing");
+    let gauge = |name: &'static str, what: &'static str, read: fn(&Directory) -> usize| {
+        // Weak: the meter outlives the service.
+        let directory = Arc::downgrade(directory);
+        meter
+            .u64_observable_gauge(name)
+            .with_description(what)
+            .with_callback(move |seen| {
+                if let Some(directory) = directory.upgrade() {
+                    seen.observe(read(&directory) as u64, &[]);
+                }
+            })
+            .build();
+    };
+    gauge("dsom_licensing_operators", "Operators in the register.", |directory| directory.all().len());
+    gauge("dsom_licensing_proposals_waiting", "Decisions that wait for a second person.", |directory| {
+        let now = now();
+        let waiting = |operator: &Arc<crate::domain::operator::Operator>| {
+            operator.proposals.values().filter(|one| one.outcome.is_none() && one.expires > now).count()
+        };
+        directory.all().iter().map(waiting).sum()
+    });
+}

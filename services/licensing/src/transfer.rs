@@ -1,0 +1,111 @@
+//! `dsom-licensing transfer`: moves the register from the embedded engine to a CQL server. Run it while licensing is stopped; repeated, it
+//! writes nothing twice and goes on where it was broken off.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use store::cql::Settings;
+
+use crate::domain::history::Kind;
+use crate::storage::{Appended, EmbeddedStore, ScyllaStore, Store, StoreError};
+
+/// Changes moved at a time.
+const PAGE: usize = 256;
+
+/// What is moved, and where to.
+#[derive(Debug, serde::Deserialize)]
+pub struct Config {
+    store: Settings,
+    data_dir: PathBuf,
+}
+
+/// Why the register could not be moved.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// One of the stores.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The CQL server holds another register.
+    #[error("version {version} of {entity} is another one on the CQL server: it holds a register of its own")]
+    Differs {
+        /// Whose.
+        entity: String,
+        /// Which change.
+        version: u64,
+    },
+}
+
+/// The process.
+pub fn main() -> ExitCode {
+    runtime::once("licensing", |config: Config| async move {
+        let from = EmbeddedStore::open(&config.data_dir)?;
+        let to = ScyllaStore::open(&config.store).await?;
+        transfer(&from, &to).await
+    })
+}
+
+/// Moves claims first, as they are written first, then every history. Assertions are not moved: they end within minutes, and the issuer
+/// is stopped that long.
+///
+/// # Errors
+/// [`TransferError`]
+pub async fn transfer(from: &EmbeddedStore, to: &dyn Store) -> Result<(), TransferError> {
+    for (claim, holder) in from.claims().await? {
+        if to.claim(&claim, holder).await? != holder {
+            return Err(TransferError::Differs { entity: holder.to_string(), version: 0 });
+        }
+    }
+    for kind in [Kind::Operator, Kind::Sites] {
+        for entity in from.entities(kind).await? {
+            let mut after = 0;
+            loop {
+                let page = from.changes(entity, after, PAGE).await?;
+                for change in &page {
+                    if to.append(entity, change).await? == Appended::Overtaken {
+                        return Err(TransferError::Differs { entity: entity.to_string(), version: change.version });
+                    }
+                    after = change.version;
+                }
+                if page.len() < PAGE {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::history::{Change, EntityId};
+    use crate::storage::Claim;
+
+    #[tokio::test]
+    async fn everything_is_there_and_a_second_run_changes_nothing() {
+        let (one, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let from = EmbeddedStore::open(one.path()).expect("opens");
+        let to = EmbeddedStore::open(other.path()).expect("opens");
+        let entity = EntityId { kind: Kind::Operator, id: uuid::Uuid::from_u128(7) };
+        let change = |version: u64| Change { version, bytes: format!("change {version}").into_bytes() };
+        for version in 1..=600 {
+            from.append(entity, &change(version)).await.expect("appends");
+        }
+        from.append(EntityId::SITES, &change(1)).await.expect("appends");
+        let claim = Claim { scope: "edrpou".into(), name: "14360570".to_owned() };
+        from.claim(&claim, entity).await.expect("claims");
+        // Broken off after some: the rest follows.
+        to.append(entity, &change(1)).await.expect("appends");
+        for _ in 0..2 {
+            transfer(&from, &to).await.expect("moves");
+            let moved = to.changes(entity, 0, 1_000).await.expect("reads");
+            assert_eq!(moved, (1..=600).map(change).collect::<Vec<_>>());
+            assert_eq!(to.entities(Kind::Sites).await.expect("reads"), [EntityId::SITES]);
+            let other = EntityId { id: uuid::Uuid::from_u128(8), ..entity };
+            assert_eq!(to.claim(&claim, other).await.expect("claims"), entity);
+        }
+        from.append(EntityId::SITES, &change(2)).await.expect("appends");
+        to.append(EntityId::SITES, &Change { version: 2, bytes: b"another".to_vec() }).await.expect("appends");
+        assert!(matches!(transfer(&from, &to).await, Err(TransferError::Differs { version: 2, .. })));
+    }
+}

@@ -1,0 +1,12 @@
+//! Licensing seen from outside: over HTTP, with a real nats-server.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on must stop")]
+#![allow(clippy::print_stdout, reason = "a figure must be seen")]
+
+mod attacks;
+mod decisions;
+mod mesh;
+mod register;
+mod speed;
+mod tokens;
+mod walk;
+mod world;

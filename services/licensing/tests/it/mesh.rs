@@ -1,0 +1,80 @@
+//! What the mesh is told, and how soon.
+
+use std::time::{Duration, Instant};
+
+use contracts::registry::{Env, OperatorStanding};
+use contracts::subjects;
+use serde_json::json;
+
+use crate::world::{Case, World};
+
+async fn told(bus: &bus::Bus, case: &Case<'_>) -> Option<OperatorStanding> {
+    let subject = subjects::registry_operator(case.id);
+    let last = bus.last_of(subjects::REGISTRY, &subject).await.expect("reads")?;
+    Some(serde_json::from_slice(&last.payload).expect("a standing"))
+}
+
+#[actix_rt::test]
+async fn a_decision_is_on_registry_within_a_second() {
+    let world = World::new();
+    let licensing = world.licensing().await;
+    let bus = world.bus().await;
+    let mut case = Case::new(&world, &licensing);
+    case.go_live().await;
+    let kid = Case::header(&case.live)["kid"].as_str().expect("a kid").to_owned();
+    for decision in [
+        json!({"type": "suspend", "licence": 1, "reason": "бо так"}),
+        json!({"type": "revoke_key", "kid": kid, "reason": "втрачено"}),
+        json!({"type": "require_signature", "required": true}),
+    ] {
+        let shown = case.decide(decision).await;
+        let (began, version) = (Instant::now(), shown["version"].as_u64().expect("a version"));
+        let standing = loop {
+            match told(&bus, &case).await {
+                Some(standing) if standing.version >= version => break standing,
+                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        };
+        let took = began.elapsed();
+        println!("on REGISTRY {took:?} after the answer");
+        assert!(took < Duration::from_secs(1));
+        assert_eq!(standing.version, version);
+    }
+    let standing = told(&bus, &case).await.expect("is told");
+    assert!(standing.signature_required);
+    assert!(standing.keys.iter().all(|key| key.env == Env::Test), "the revoked key is gone");
+    licensing.running.stop().await;
+}
+
+#[actix_rt::test]
+async fn what_was_not_told_is_told_at_the_next_start() {
+    let mut world = World::new();
+    let licensing = world.licensing().await;
+    let (id, url, token, changed, tag) = {
+        let mut case = Case::new(&world, &licensing);
+        case.register().await;
+        let changed = json!({"edrpou": case.edrpou, "name": "Інша назва", "address": "Львів", "email": "a@example.ua"});
+        (case.id, case.path(""), world.person("clerk-1", "clerk"), changed, case.tag)
+    };
+    // The broker is away: what is decided is decided all the same, and licensing says that it is not ready.
+    world.nats.kill9();
+    let answer = world.send(reqwest::Method::PUT, &url, Some(&token), Some(&tag), Some(&changed)).await;
+    assert_eq!(answer.ok()["version"], json!(2));
+    licensing.running.stop().await;
+    world.nats.restart();
+    let licensing = world.licensing().await;
+    let bus = world.bus().await;
+    let subject = subjects::registry_operator(id);
+    let began = Instant::now();
+    loop {
+        let last = bus.last_of(subjects::REGISTRY, &subject).await.expect("reads");
+        let standing = last.map(|last| serde_json::from_slice::<OperatorStanding>(&last.payload).expect("a standing"));
+        if standing.is_some_and(|standing| standing.version == 2 && standing.name == "Інша назва") {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "is told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(bus.last_of(subjects::REGISTRY, subjects::REGISTRY_BEAT).await.expect("reads").is_some());
+    licensing.running.stop().await;
+}
