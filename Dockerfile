@@ -21,13 +21,13 @@ RUN find . -name Cargo.toml -not -path ./Cargo.toml | while read -r manifest; do
         touch "$(dirname "$manifest")/src/lib.rs" && \
         echo 'fn main() {}' >"$(dirname "$manifest")/src/main.rs"; \
     done && \
-    cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining
+    cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining -p dsom-licensing
 
 COPY . .
 # Cargo goes by time stamps, and the empty crates are younger than the real ones.
 RUN find . -name '*.rs' -not -path './target/*' -exec touch {} + && \
-    cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining && \
-    ./services/dsom/tools/rootfs.sh /rootfs target/dist/dsom target/dist/dsom-ingest target/dist/dsom-chaining
+    cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining -p dsom-licensing && \
+    ./services/dsom/tools/rootfs.sh /rootfs target/dist/dsom target/dist/dsom-ingest target/dist/dsom-chaining target/dist/dsom-licensing
 
 FROM scratch
 COPY --from=build /rootfs /
