@@ -35,12 +35,12 @@ fn keys_are_made_once_and_private() {
 }
 
 #[test]
-fn a_token_says_who_may_do_what_and_verifies_with_the_jwks() {
+fn a_persons_token_says_who_and_as_what_and_verifies_with_the_jwks() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().display().to_string();
     said(&["keys", "--data", &dir]);
-    let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
-    let (code, token) = said(&["token", "--data", &dir, "--operator", operator, "--scope", "records:read"]);
+    let (code, token) =
+        said(&["token", "--data", &dir, "--person", "clerk-1", "--role", "clerk", "--role", "inspector"]);
     assert_eq!(code, 0, "{token}");
     let jwks = fs::read(folder.path().join("keys/issuer.jwks.json")).expect("the JWK Set");
     let jwks: jsonwebtoken::jwk::JwkSet = serde_json::from_slice(&jwks).expect("a JWK Set");
@@ -49,5 +49,6 @@ fn a_token_says_who_may_do_what_and_verifies_with_the_jwks() {
     let mut rules = Validation::new(Algorithm::EdDSA);
     rules.set_audience(&["dsom"]);
     let claims = jsonwebtoken::decode::<Value>(token.trim(), &key, &rules).expect("verifies").claims;
-    assert_eq!((claims["sub"].as_str(), claims["scope"].as_str()), (Some(operator), Some("records:read")));
+    assert_eq!(claims["sub"], "clerk-1");
+    assert_eq!(claims["roles"], serde_json::json!(["clerk", "inspector"]));
 }

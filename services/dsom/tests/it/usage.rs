@@ -39,8 +39,9 @@ fn wrong_usage_ends_with_2() {
     for arguments in [
         &["no-such-command"][..],
         &["token", "--operator", "nobody"],
+        &["token", "--data", &dir, "--person", "clerk-1"],
+        &["token", "--data", &dir, "--person", "clerk-1", "--role", "clerk"],
         &["send", "--data", &dir, "not-named-after-a-stream.txt"],
-        &["token", "--data", &dir, "--operator", "13013f29-b9df-4b82-ad28-e51596b7e0b4"],
         &["fsck", "--data", &dir],
         &["fsck", "--data", "/no/such/folder"],
         &["health", "no address"],
@@ -67,6 +68,7 @@ fn what_can_t_be_reached_ends_with_3() {
     for arguments in [
         &["send", "--data", &dir, "13013f29-b9df-4b82-ad28-e51596b7e0b4.0.ndjson"][..],
         &["simulate", "--data", &dir],
+        &["token", "--data", &dir, "--operator", "13013f29-b9df-4b82-ad28-e51596b7e0b4"],
         &["health", "http://127.0.0.1:1"],
         &["health", "--ready", "http://127.0.0.1:1/"],
         &["verify", "log", "http://127.0.0.1:1/log", "--vkey", vkey],
