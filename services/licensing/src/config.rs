@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use runtime::people::OidcConfig;
 use serde::Deserialize;
 
+use crate::domain::sites::domain_name::BadDomainName;
+use crate::domain::sites::rpz::{Answer, Zone};
+
 /// From the file `$DSOM_CONFIG` names and the environment: `DSOM_LICENSING_LISTEN` and so on.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +51,17 @@ pub struct Config {
     /// Days that are no business days beside Saturdays and Sundays: `2026-12-25`, separated by commas.
     #[serde(default)]
     pub holidays: String,
+    /// Name of the response policy zone that carries the block list.
+    #[serde(default = "Config::rpz_origin")]
+    pub rpz_origin: String,
+    /// Name server of that zone.
+    #[serde(default = "Config::rpz_server")]
+    pub rpz_server: String,
+    /// Who answers for that zone, as a name: `hostmaster.example.ua` for hostmaster@example.ua.
+    #[serde(default = "Config::rpz_contact")]
+    pub rpz_contact: String,
+    /// Host whose address resolvers answer for a blocked name; none: that there is no such name.
+    pub rpz_garden: Option<String>,
     /// Hours in which a proposal must be confirmed.
     #[serde(default = "Config::proposal_hours")]
     pub proposal_hours: u16,
@@ -75,6 +89,34 @@ impl Config {
 
     fn kyiv() -> String {
         "Europe/Kyiv".to_owned()
+    }
+
+    fn rpz_origin() -> String {
+        "rpz.dsom.localhost".to_owned()
+    }
+
+    fn rpz_server() -> String {
+        "ns.dsom.localhost".to_owned()
+    }
+
+    fn rpz_contact() -> String {
+        "hostmaster.dsom.localhost".to_owned()
+    }
+
+    /// The zone of the block list.
+    ///
+    /// # Errors
+    /// [`BadDomainName`]
+    pub(crate) fn zone(&self) -> Result<Zone, BadDomainName> {
+        Ok(Zone {
+            origin: self.rpz_origin.parse()?,
+            server: self.rpz_server.parse()?,
+            contact: self.rpz_contact.parse()?,
+            answer: match &self.rpz_garden {
+                Some(host) => Answer::Garden(host.parse()?),
+                None => Answer::NoSuchName,
+            },
+        })
     }
 
     fn proposal_hours() -> u16 {

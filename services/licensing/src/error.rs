@@ -4,8 +4,9 @@ use runtime::config::ConfigError;
 use runtime::people::PeopleError;
 use runtime::signing::BadSigningKey;
 
-use crate::actors::LoadError;
+use crate::actors::{LoadError, sites};
 use crate::domain::calendar::BadCalendar;
+use crate::domain::sites::domain_name::BadDomainName;
 use crate::http::BadCertificateKeys;
 use crate::storage::StoreError;
 
@@ -24,6 +25,15 @@ pub enum StartError {
     /// Time zone or holidays.
     #[error("there is no such calendar")]
     Calendar(#[source] BadCalendar),
+    /// The names of the response policy zone.
+    #[error("the block list has no zone of such a name")]
+    Zone(#[source] BadDomainName),
+    /// The list of blocked sites.
+    #[error("the block list cannot be read")]
+    Sites(#[source] sites::LoadError),
+    /// The thread of the block list is gone.
+    #[error("the block list does not answer")]
+    ListAway,
     /// Where people's tokens come from is not said.
     #[error("it is not known whose people may work here")]
     Oidc(#[source] ConfigError),

@@ -17,11 +17,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Supervisor};
+use actix::{Actor, Arbiter, Supervisor};
 use bus::{Bus, LostStreams, StreamBytes};
 use runtime::people::{OidcConfig, People};
+use runtime::signing::SigningKey;
 
 use actors::desk::{House, Work};
+use actors::sites::{ListAccess, SetLicensed, Surroundings};
 use actors::{Admissions, Desks, Directory, Teller};
 use config::Config;
 use domain::calendar::Calendar;
@@ -37,6 +39,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Running {
     server: runtime::Running,
     follower: tokio::task::JoinHandle<()>,
+    list_thread: Arbiter,
     store: Weak<dyn Store>,
 }
 
@@ -55,9 +58,10 @@ impl Running {
 
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
-        let Self { server, follower, store } = self;
+        let Self { server, follower, list_thread, store } = self;
         let after = async move {
             follower.abort();
+            list_thread.stop();
             // The desks end a moment after the routes that knew them; then the register's directory is free.
             let began = Instant::now();
             while store.strong_count() > 0 && began.elapsed() < RELEASE_TIMEOUT {
@@ -112,12 +116,28 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     // Operators need no people: their tokens go on.
     health.warn("people-keys", move || known.ready());
 
+    let calendar = Arc::new(calendar);
+    let proposal_life_ms = i64::from(config.proposal_hours) * 3_600_000;
+    // A thread of its own: a large decision takes the list some ten milliseconds.
+    let list_thread = Arbiter::new();
+    let around = Surroundings {
+        store: Arc::clone(&store),
+        signer: Arc::new(SigningKey::load(&config.token_key).map_err(StartError::TokenKey)?),
+        calendar: Arc::clone(&calendar),
+        zone: config.zone().map_err(StartError::Zone)?,
+        proposal_life_ms,
+        clock: Arc::new(actors::now),
+    };
+    let list = ListAccess::start(around, &list_thread.handle()).await.map_err(StartError::Sites)?;
+    let licensed = directory.all().iter().map(|operator| (operator.id, operator.licensed_domains())).collect();
+    list.set_licensed(SetLicensed(licensed)).await.map_err(|_| StartError::ListAway)?;
+
     let held = Arc::downgrade(&store);
     let (told, board) = (Arc::clone(&directory), Arc::new(RegistryStream::new(bus.clone())));
     let teller = Supervisor::start(move |_| Teller::new(told, board));
     let follower = tokio::spawn(events::follow(bus, Arc::clone(&store), Arc::clone(&directory)));
-    let house = House { proposal_life_ms: i64::from(config.proposal_hours) * 3_600_000, issuer: config.issuer.clone() };
-    let work = Work { store: Arc::clone(&store), directory: Arc::clone(&directory), teller, house };
+    let house = House { proposal_life_ms, issuer: config.issuer.clone() };
+    let work = Work { store: Arc::clone(&store), directory: Arc::clone(&directory), teller, list: list.clone(), house };
     metrics::watch(&directory);
     let service = Arc::new(Service {
         desks: Desks::new(Arc::new(work)),
@@ -134,7 +154,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let server = runtime::serve::start(
         &runtime::ServeConfig { listen: config.listen, workers: 0 },
         runtime::Service {
-            configure: Arc::new(move |routes| http::configure(routes, Arc::clone(&service))),
+            configure: Arc::new(move |routes| http::configure(routes, Arc::clone(&service), list.clone())),
             health,
             auth: None,
             people: Some(people),
@@ -142,5 +162,5 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         },
     );
     let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
-    Ok(Running { server, follower, store: held })
+    Ok(Running { server, follower, list_thread, store: held })
 }

@@ -8,6 +8,7 @@ use contracts::OperatorId;
 
 use super::directory::{Directory, LoadError, follow};
 use super::now;
+use super::sites::{ListAccess, SetLicensed};
 use super::teller::{Tell, Teller};
 use crate::domain::history::{Author, TooLarge};
 use crate::domain::operator::Operator;
@@ -86,6 +87,8 @@ pub struct Work {
     pub directory: Arc<Directory>,
     /// Who tells the mesh.
     pub teller: Addr<Teller>,
+    /// The block list, which must not hold licensed domains.
+    pub list: ListAccess,
     /// How decisions are made.
     pub house: House,
 }
@@ -134,6 +137,13 @@ async fn decide(work: &Work, operator: Arc<Operator>, wanted: Decide) -> Outcome
             // The answer waits for the register alone; that the mesh is told is the teller's to see to.
             if work.teller.send(Tell(done.id)).await.is_err() {
                 tracing::error!(operator = %done.id, "the teller is gone: the mesh is told at the next start");
+            }
+            let licensed = SetLicensed(vec![(done.id, done.licensed_domains())]);
+            match work.list.set_licensed(licensed).await {
+                Ok(touched) => touched.iter().for_each(|one| {
+                    tracing::warn!(operator = %done.id, ?one, "a licensed domain touches a blocked one: a person must decide");
+                }),
+                Err(_) => tracing::error!(operator = %done.id, "the block list does not answer; it is told at the next start"),
             }
             (Arc::clone(&done), Ok(done))
         }

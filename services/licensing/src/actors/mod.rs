@@ -4,6 +4,7 @@ pub mod admission;
 pub mod desk;
 pub mod desks;
 mod directory;
+pub mod sites;
 pub mod teller;
 
 pub use admission::{Admissions, Admit};

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::history::{Author, EntityId, Event, Head, Kind};
+use super::sites::domain_name::DomainName;
 use fact::{Decision, Fact, Ground, LegalEntity};
 use keys::Key;
 use licence::{Licence, Step};
@@ -249,6 +250,12 @@ impl Operator {
             Env::Live if self.stage() == Stage::Live => &[RECORDS_WRITE, RECORDS_READ],
             _ => &[],
         }
+    }
+
+    /// The domains of its licences that are in the register and not at their end.
+    pub fn licensed_domains(&self) -> Vec<DomainName> {
+        let held = |licence: &&Licence| matches!(licence.state, LicenceState::Active | LicenceState::Suspended);
+        self.licences.iter().filter(held).flat_map(|licence| licence.places.domains.iter().cloned()).collect()
     }
 
     /// As the other services are told.

@@ -9,6 +9,7 @@ pub mod operators;
 pub mod people;
 mod refusal;
 pub mod register;
+pub mod sites;
 pub mod token;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use runtime::signing::{BadSigningKey, SigningKey};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::actors::sites::ListAccess;
 use crate::actors::{Admissions, Desks, Directory};
 use crate::domain::calendar::Calendar;
 use crate::storage::Store;
@@ -67,7 +69,7 @@ pub struct Service {
     /// Lets assertions in.
     pub admissions: Addr<Admissions>,
     /// Time zone and holidays.
-    pub calendar: Calendar,
+    pub calendar: Arc<Calendar>,
     /// `iss` of tokens.
     pub issuer: String,
     /// Where tokens are asked for.
@@ -81,7 +83,8 @@ pub struct Service {
 }
 
 /// Adds the routes.
-pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
+pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: ListAccess) {
+    sites::configure(routes, list);
     routes
         .app_data(web::Data::new(service))
         // As a resource of its own, another method is answered 405: a form in a query would end up in logs.

@@ -12,8 +12,8 @@ const NAMED: &[Code] = &[Code::BadRequest, Code::NotFound];
 const FORM: &[Code] = &[Code::BadBody, Code::UnsupportedMediaType, Code::TooBig, Code::InvalidForm];
 /// What a change can be refused for.
 const CHANGE: &[Code] = &[Code::PreconditionRequired, Code::Stale, Code::Conflict];
-/// The refusals of each route.
-const REFUSALS: &[Refusals] = &[
+/// The refusals of each route of the register.
+const REGISTER: &[Refusals] = &[
     ("/v1/operators", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/operators/{operator}", "get", &[ALWAYS, NAMED]),
     ("/v1/operators/{operator}", "put", &[ALWAYS, &[Code::BadRequest], FORM, CHANGE]),
@@ -62,7 +62,22 @@ const REFUSALS: &[Refusals] = &[
         super::operators::decline,
         super::operators::certify,
         super::operators::waiting,
-        super::history::get
+        super::history::get,
+        super::sites::decisions::list,
+        super::sites::decisions::get,
+        super::sites::decisions::propose,
+        super::sites::decisions::confirm,
+        super::sites::decisions::decline,
+        super::sites::feeds::json,
+        super::sites::feeds::text,
+        super::sites::feeds::zone,
+        super::sites::feeds::json_signature,
+        super::sites::feeds::text_signature,
+        super::sites::feeds::zone_signature,
+        super::sites::history::get,
+        super::sites::look_up::list,
+        super::sites::look_up::site,
+        super::sites::look_up::account
     ),
     components(schemas(Problem))
 )]
@@ -70,7 +85,8 @@ struct Routes;
 
 /// The document, pretty-printed.
 pub fn document() -> String {
-    finish(Routes::openapi(), REFUSALS)
+    let refusals = [REGISTER, super::sites::REFUSALS].concat();
+    finish(Routes::openapi(), &refusals)
 }
 
 #[cfg(test)]
@@ -87,7 +103,7 @@ mod tests {
     #[test]
     fn every_route_that_refuses_is_a_route() {
         let document: Value = serde_json::from_str(&document()).expect("JSON");
-        for (path, method, _) in REFUSALS {
+        for (path, method, _) in REGISTER.iter().chain(crate::http::sites::REFUSALS) {
             assert!(document["paths"][path][method].is_object(), "{method} {path}");
         }
     }

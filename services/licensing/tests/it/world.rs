@@ -139,6 +139,10 @@ impl World {
             }),
             time_zone: "Europe/Kyiv".into(),
             holidays: String::new(),
+            rpz_origin: "rpz.example.ua".into(),
+            rpz_server: "ns.example.ua".into(),
+            rpz_contact: "hostmaster.example.ua".into(),
+            rpz_garden: None,
             proposal_hours: 72,
         }
     }

@@ -1,0 +1,152 @@
+//! Decisions about the list: one clerk proposes, another confirms.
+
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use contracts::problems::Code;
+use runtime::ApiError;
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::super::people::{Clerk, Reader};
+use super::super::{form as forms, limit, query};
+use super::form::{ProposalForm, RefusalForm};
+use super::{refusal, view};
+use crate::actors::sites::{Decide, Decided, ListAccess};
+use crate::domain::history::Author;
+use crate::domain::sites::decide::Order;
+
+/// Proposals on a page, when not said and at most.
+const PAGE: usize = 50;
+const PAGE_MAX: usize = 200;
+
+/// Which proposals.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// `true`: only those that may still be confirmed.
+    open: Option<bool>,
+    /// Proposals on a page, 1 to 200.
+    limit: Option<usize>,
+    /// The id after which the page begins: `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<Uuid>,
+}
+
+/// Proposals about the list, the latest first. The ETag is what a write must send as If-Match.
+#[utoipa::path(
+    get, path = "/v1/sites/proposals", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "`proposals`, and `next` where there are more", body = Object))
+)]
+pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
+    let which: Which = query(&request)?;
+    let most = limit(which.limit, PAGE, PAGE_MAX)?;
+    let (sites, now) = (list.shown().sites, list.now());
+    let all = sites.proposals().newest(which.after);
+    let all = all.ok_or_else(|| ApiError::new(Code::BadRequest, "after: there is no such proposal"))?;
+    let mut chosen = all.filter(|one| which.open.is_none_or(|open| one.open(now).is_some() == open));
+    let taken: Vec<_> = chosen.by_ref().take(most).collect();
+    let next = chosen.next().and(taken.last()).map(|one| one.id);
+    let shown: Vec<_> = taken.into_iter().map(|one| view::proposal(one, now, false)).collect();
+    let answer = private(HttpResponse::Ok()).json(json!({"proposals": shown, "next": next}));
+    Ok(forms::tagged(sites.head().version, answer))
+}
+
+/// A proposal; while it is open, with all it holds.
+#[utoipa::path(
+    get, path = "/v1/sites/proposals/{proposal}", tag = "sites", security(("bearer" = ["clerk"])),
+    params(("proposal" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The proposal", body = Object))
+)]
+pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
+    shown(&list, proposal_id(&id)?, HttpResponse::Ok(), true)
+}
+
+/// Proposes to block and to lift, 1 to 2,000 subjects at a time; another must confirm it.
+#[utoipa::path(
+    post, path = "/v1/sites/proposals", tag = "sites", request_body = Object, security(("bearer" = ["clerk"])),
+    responses(
+        (status = 201, description = "The proposal", body = Object),
+        (status = 200, description = "It was there already", body = Object)
+    )
+)]
+pub async fn propose(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    payload: web::Payload,
+    list: web::Data<ListAccess>,
+) -> Result<HttpResponse, ApiError> {
+    let version = forms::if_match(&request)?;
+    let form: ProposalForm = forms::read(&request, payload).await?;
+    let proposal = form.id;
+    // Some thousand names to be read.
+    let checked = web::block(move || form.checked()).await.map_err(|error| ApiError::internal(&error))?;
+    let (measure, ground) = checked?;
+    let decided = decide(&list, version, by, Order::Propose { proposal, measure, ground }).await?;
+    let mut answer = if decided.new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    answer.insert_header((LOCATION, format!("/v1/sites/proposals/{proposal}")));
+    shown(&list, proposal, answer, false)
+}
+
+/// Confirms another's proposal: it is decided, and what it blocks from today on is in force.
+#[utoipa::path(
+    post, path = "/v1/sites/proposals/{proposal}/confirmation", tag = "sites", security(("bearer" = ["clerk"])),
+    params(("proposal" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The proposal", body = Object))
+)]
+pub async fn confirm(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    list: web::Data<ListAccess>,
+) -> Result<HttpResponse, ApiError> {
+    let (proposal, version) = (proposal_id(&id)?, forms::if_match(&request)?);
+    decide(&list, version, by, Order::Confirm { proposal }).await?;
+    shown(&list, proposal, HttpResponse::Ok(), false)
+}
+
+/// Refuses a proposal, or takes one's own back.
+#[utoipa::path(
+    post, path = "/v1/sites/proposals/{proposal}/refusal", tag = "sites", request_body = Object,
+    params(("proposal" = String, Path, description = "Its id")), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The proposal", body = Object))
+)]
+pub async fn decline(
+    request: HttpRequest,
+    Clerk(by): Clerk,
+    id: web::Path<String>,
+    payload: web::Payload,
+    list: web::Data<ListAccess>,
+) -> Result<HttpResponse, ApiError> {
+    let (proposal, version) = (proposal_id(&id)?, forms::if_match(&request)?);
+    let RefusalForm { reason } = forms::read(&request, payload).await?;
+    decide(&list, version, by, Order::Decline { proposal, reason }).await?;
+    shown(&list, proposal, HttpResponse::Ok(), false)
+}
+
+async fn decide(list: &ListAccess, version: u64, by: Author, order: Order) -> Result<Decided, ApiError> {
+    list.decide(Decide { order, by, version }).await.map_err(refusal::order)
+}
+
+fn shown(list: &ListAccess, id: Uuid, mut answer: HttpResponseBuilder, whole: bool) -> Result<HttpResponse, ApiError> {
+    let sites = list.shown().sites;
+    let proposal = sites.proposals().get(id);
+    let proposal = proposal.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no proposal {id}")))?;
+    let mut shown = view::proposal(proposal, list.now(), whole);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("serial".to_owned(), json!(sites.list().serial()));
+    }
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(forms::tagged(sites.head().version, answer.json(shown)))
+}
+
+fn private(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    answer
+}
+
+fn proposal_id(text: &str) -> Result<Uuid, ApiError> {
+    text.parse().map_err(|_| ApiError::new(Code::BadRequest, "the proposal's id must be a UUID"))
+}
