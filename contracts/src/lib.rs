@@ -17,6 +17,7 @@ pub mod record;
 pub mod registry;
 pub mod subjects;
 pub mod time;
+pub mod traffic;
 
 pub use hash::Hash;
 pub use ids::{Height, OperatorId, RecordId, Seq, StreamNo};
