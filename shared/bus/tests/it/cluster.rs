@@ -9,6 +9,9 @@ use testkit::{NatsConfig, NatsServer};
 
 use super::limited;
 
+/// An election of a leader takes a cluster 4 to 9 s, and more when votes are split; the cluster has one leader and each stream another.
+const OPEN_LIMIT: Duration = Duration::from_secs(60);
+
 /// A cluster, and what connects to all of it.
 struct Cluster {
     servers: Vec<NatsServer>,
@@ -35,7 +38,8 @@ impl Cluster {
     async fn bus(&self, replicas: u8, lost: LostStreams) -> Bus {
         let replicas = NonZeroU8::new(replicas).expect("not zero");
         let config = BusConfig { replicas, ..self.config.clone() };
-        limited("the bus", Bus::open(config, StreamBytes::default(), lost)).await.expect("opens")
+        let opening = Bus::open(config, StreamBytes::default(), lost);
+        tokio::time::timeout(OPEN_LIMIT, opening).await.expect("the servers elect their leaders").expect("opens")
     }
 }
 
