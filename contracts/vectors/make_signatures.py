@@ -334,6 +334,59 @@ def second_encoding():
     raise AssertionError("no such point")
 
 
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def signed_record(seq, name="ed25519"):
+    """The file that shows one of the three records: its place by the tree of three, whose shape is ((1 2) 3)."""
+    one, two, three = (make.leaf(record.encode()) for record in RECORDS)
+    path = {1: [two, three], 2: [one, three], 3: [node(one, two)]}[seq]
+    nodes = "".join(make.b64(node) + "\n" for node in path)
+    kept = stored(request("", name, params(name), raw_sign(name, base(params(name)))))
+    record = make.b64(RECORDS[seq - 1].encode())
+    return f"dsom.signed-record.v1\nrecord {record}\nleaf {seq - 1}\ncount 3\nroot {ROOT}\n{nodes}\n{kept}"
+
+
+def signed_records():
+    whole = signed_record(2)
+    one, two, three = (make.leaf(record.encode()) for record in RECORDS)
+    first, second = (make.b64(RECORDS[at].encode()) for at in (0, 1))
+    bad = [
+        ("another form", "form", whole.replace("record.v1", "record.v2", 1)),
+        ("no blank line", "form", whole.replace("\n\n", "\n")),
+        ("a leading zero", "form", whole.replace("leaf 1", "leaf 01")),
+        ("base64 without padding", "form", whole.replace(f"root {ROOT}", f"root {ROOT.rstrip('=')}")),
+        ("carriage returns", "form", whole.replace("\n", "\r\n")),
+        ("65 path nodes", "form", whole.replace(make.b64(one) + "\n", (make.b64(one) + "\n") * 65)),
+        ("another record", "place", whole.replace(second, first)),
+        ("another place", "place", whole.replace("leaf 1", "leaf 0")),
+        ("a place beyond the end", "place", whole.replace("leaf 1", "leaf 3")),
+        ("another count", "place", whole.replace("count 3", "count 5")),
+        ("a path that is cut", "place", whole.replace(make.b64(three) + "\n", "", 1)),
+        ("a path with a node more", "place", whole.replace("\n\n", "\n" + make.b64(two) + "\n\n")),
+        ("the root of other records", "place", whole.replace(ROOT, OTHER_ROOT)),
+        ("a tree of its own around the record", "mismatch", alone(second, make.b64(two))),
+        ("the signature of another key", "mismatch", signed_record(2, "ed25519-other")),
+        ("no signature", "stored-line", whole[: whole.index("\n\n") + 2]),
+        ("text after the signature", "stored-line", whole + "\n"),
+    ]
+    return {
+        "good": [
+            {"key": name, "seq": seq, "file": signed_record(seq, name)}
+            for name in ("ed25519", "p256")
+            for seq in (1, 2, 3)
+        ],
+        "bad": [{"name": title, "key": "ed25519", "refused": code, "file": file} for title, code, file in bad],
+    }
+
+
+def alone(record, root):
+    whole = signed_record(2)
+    kept = whole[whole.index("\n\n") + 2 :]
+    return f"dsom.signed-record.v1\nrecord {record}\nleaf 0\ncount 1\nroot {root}\n\n{kept}"
+
+
 def bad_keys():
     ed, p256 = jwk(KEYS["ed25519"]), jwk(KEYS["p256"])
     raw_y = base64.urlsafe_b64decode(p256["y"] + "=")
@@ -405,6 +458,7 @@ def main():
         "good": all_good,
         "bad": bad(),
         "bad_stored": bad_stored(all_good[0]),
+        "signed_records": signed_records(),
         "bad_keys": bad_keys(),
         "bad_pkcs8": bad_pkcs8(),
     }

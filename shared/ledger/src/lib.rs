@@ -10,6 +10,7 @@ mod log;
 pub mod note;
 mod proof;
 mod proof_path;
+mod signed_record;
 mod text;
 mod tile;
 mod tree;
@@ -22,6 +23,7 @@ pub use log::{
 };
 pub use proof::{EXTRA_BYTES_MAX, FormError, PROOF_BYTES_MAX, Part, RecordProof, TlogProof};
 pub use proof_path::{PROOF_NODES_MAX, ProofError, verify_consistency, verify_inclusion};
+pub use signed_record::{BadSignedRecord, SIGNED_RECORD_BYTES_MAX, SignedRecord};
 pub use tile::{
     BadPath, BundleId, ENTRY_BYTES_MAX, TILE_WIDTH, TileError, TileId, bundles_for_growth, decode_bundle, decode_tile,
     encode_bundle, encode_tile, tiles_for_growth,

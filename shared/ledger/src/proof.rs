@@ -42,13 +42,15 @@ pub enum FormError {
     },
 }
 
-/// Which of the two nested proofs an error speaks of.
+/// Which text an error speaks of: the first two are nested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The outer one: the header's place in the log.
     TlogProof,
     /// The inner one, in `extra`: the record's place in the block.
     RecordProof,
+    /// The record's place in a signed batch.
+    SignedRecord,
 }
 
 impl std::fmt::Display for Part {
@@ -56,6 +58,7 @@ impl std::fmt::Display for Part {
         f.write_str(match self {
             Part::TlogProof => "tlog-proof",
             Part::RecordProof => "dsom.proof.v1",
+            Part::SignedRecord => "dsom.signed-record.v1",
         })
     }
 }
@@ -146,7 +149,7 @@ impl RecordProof {
 }
 
 /// The nodes, one a line, and the blank line that ends them.
-fn write_path(text: &mut String, path: &[Hash]) {
+pub(crate) fn write_path(text: &mut String, path: &[Hash]) {
     for node in path {
         text.push_str(&node.to_string());
         text.push('\n');
@@ -155,7 +158,7 @@ fn write_path(text: &mut String, path: &[Hash]) {
 }
 
 /// The lines before the first blank one, each with its LF; and what follows the blank line, which is not read here.
-fn split_head(bytes: &[u8], part: Part, max: usize) -> Result<(&str, &[u8]), FormError> {
+pub(crate) fn split_head(bytes: &[u8], part: Part, max: usize) -> Result<(&str, &[u8]), FormError> {
     if bytes.len() > max {
         return Err(FormError::Size { part, bytes: bytes.len(), max });
     }
@@ -167,30 +170,32 @@ fn split_head(bytes: &[u8], part: Part, max: usize) -> Result<(&str, &[u8]), For
     Ok((head, tail))
 }
 
-struct Lines<'a> {
-    rest: &'a str,
-    at: usize,
-    part: Part,
+/// What is left of a head's lines.
+pub(crate) struct Lines<'a> {
+    pub(crate) rest: &'a str,
+    /// The line read last, counted from 1.
+    pub(crate) at: usize,
+    pub(crate) part: Part,
 }
 
 impl<'a> Lines<'a> {
     /// An error about the line read last.
-    fn bad(&self) -> FormError {
+    pub(crate) fn bad(&self) -> FormError {
         FormError::Line { part: self.part, line: self.at }
     }
 
-    fn next(&mut self) -> Result<&'a str, FormError> {
+    pub(crate) fn next(&mut self) -> Result<&'a str, FormError> {
         self.at += 1;
         let (text, rest) = line(self.rest).ok_or(self.bad())?;
         self.rest = rest;
         Ok(text)
     }
 
-    fn expect(&mut self, text: &str) -> Result<(), FormError> {
+    pub(crate) fn expect(&mut self, text: &str) -> Result<(), FormError> {
         if self.next()? == text { Ok(()) } else { Err(self.bad()) }
     }
 
-    fn path(&mut self) -> Result<Vec<Hash>, FormError> {
+    pub(crate) fn path(&mut self) -> Result<Vec<Hash>, FormError> {
         let mut path = Vec::new();
         while !self.rest.is_empty() {
             if path.len() == PROOF_NODES_MAX {

@@ -1,7 +1,7 @@
 //! What can be read out of a stored block, each time held against its header: a record, its proof, all leaves.
 
 use bytes::Bytes;
-use contracts::block::{BadHeader, BlockHeader};
+use contracts::block::{BadHeader, BlockHeader, StreamRange};
 use contracts::frame::{BadFrame, Frame, Remark, Unpacker};
 use contracts::registry::Flag;
 use contracts::{Hash, Seq, StreamNo};
@@ -172,6 +172,27 @@ impl OpenBlock {
             }
         }
         Ok(None)
+    }
+
+    /// Whether it holds a stream's record.
+    pub fn holds(&self, stream: StreamNo, seq: u64) -> bool {
+        let within = |range: &StreamRange| (range.first.get()..=range.last.get()).contains(&seq);
+        self.header.streams.iter().any(|range| range.stream == stream && within(range))
+    }
+
+    /// The leaf hashes of a stream's records from a seq on, up to and with another; those that the block does not hold are left out.
+    pub fn leaves_of(&self, stream: StreamNo, first: u64, last: u64) -> impl Iterator<Item = Hash> {
+        let mut next = 0;
+        let of_frame = move |frame: &Frame| {
+            let from = next;
+            next += frame.records();
+            let held = (frame.first_seq().get(), frame.last_seq());
+            (frame.stream == stream && held.0 <= last && held.1 >= first).then(|| {
+                let (skipped, taken) = (first.max(held.0) - held.0, last.min(held.1) - first.max(held.0) + 1);
+                self.leaves.iter().copied().skip((from + skipped) as usize).take(taken as usize)
+            })
+        };
+        self.frames.iter().filter_map(of_frame).flatten()
     }
 
     /// What is flagged in the block, in the order of its frames.

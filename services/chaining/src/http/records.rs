@@ -8,10 +8,8 @@ use bytes::Bytes;
 use contracts::frame::Unpacker;
 use contracts::problems::Code;
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
-use ledger::{RecordProof, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
+use ledger::{RecordProof, SignedRecord, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
 use runtime::{ApiError, Caller};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{Service, own, part, unavailable};
 use crate::domain::read::{Found, OpenBlock, SignedRecords};
@@ -60,21 +58,8 @@ pub async fn get(
     Ok(answer.content_type("application/json").body(found.record))
 }
 
-/// The signature of the batch that a record came in.
-#[derive(Debug, Serialize, ToSchema)]
-struct BatchSignature {
-    /// Seq of the first record that is signed.
-    first_seq: u64,
-    /// How many are signed.
-    count: u32,
-    /// The root over them that is signed: base64 of 32 bytes.
-    #[schema(value_type = String)]
-    root: Hash,
-    /// What was signed and the signature: five lines, as `docs/SIGNATURES.md` says.
-    signature: String,
-}
-
-/// The operator's own signature of the batch that the record came in. Whose key it is, the register of keys says.
+/// One file that shows that the operator sent the record: the record, its place in the batch that the operator signed, and the
+/// signature. `docs/SIGNATURES.md` has its form; whose key it is, the register of keys says.
 #[utoipa::path(
     get,
     path = "/v1/records/{operator}/{stream}/{seq}/signature",
@@ -85,7 +70,7 @@ struct BatchSignature {
         ("seq" = u64, Path, description = "The record's seq"),
     ),
     security(("bearer" = ["records:read"])),
-    responses((status = 200, description = "The signature", body = BatchSignature))
+    responses((status = 200, description = "A .signed-record file", content_type = "text/plain"))
 )]
 pub async fn signature(
     caller: Caller,
@@ -94,11 +79,46 @@ pub async fn signature(
 ) -> Result<HttpResponse, ApiError> {
     let place = Place::read(&caller, &path)?;
     let (_, open, _) = place.open(&service).await?;
-    let Some(SignedRecords { first_seq, count, root, text }) = open.signature(place.stream, place.seq) else {
+    let (open, found) = place.find(open).await?;
+    let Some(signed) = open.signature(place.stream, place.seq) else {
         let detail = format!("the batch that held seq {} of stream {} is not signed", place.seq, place.stream);
         return Err(ApiError::new(Code::NotFound, detail));
     };
-    Ok(HttpResponse::Ok().json(BatchSignature { first_seq, count, root, signature: text }))
+    let leaves = signed_leaves(&service, &place, &signed, &open).await?;
+    let SignedRecords { first_seq, count, root, text } = signed;
+    let made = web::block(move || {
+        let leaf = place.seq.get() - first_seq;
+        let path = Tree::new(&leaves).inclusion_proof(leaf).map_err(|error| ApiError::internal(&error))?;
+        let file = SignedRecord { record: found.record, leaf, count: count.into(), root, path, signature: text };
+        file.check_place().map_err(|error| ApiError::internal(&error))?;
+        Ok::<_, ApiError>((place, file.to_bytes()))
+    });
+    let (place, file) = made.await.map_err(|error| ApiError::internal(&error))??;
+    Ok(place.file("signed-record", file))
+}
+
+/// The leaves of all records that were signed together. Some may have been accepted, and sealed, before the batch that was signed.
+async fn signed_leaves(
+    service: &Service,
+    place: &Place,
+    signed: &SignedRecords,
+    own: &OpenBlock,
+) -> Result<Vec<Hash>, ApiError> {
+    let Place { operator, stream, .. } = *place;
+    let end = signed.first_seq + u64::from(signed.count);
+    let mut leaves: Vec<Hash> = Vec::new();
+    let mut next = signed.first_seq;
+    while next < end {
+        if own.holds(stream, next) {
+            leaves.extend(own.leaves_of(stream, next, end - 1));
+        } else {
+            let seq = Seq::new(next).ok_or_else(|| place.not_sealed())?;
+            let (_, earlier, _) = Place { operator, stream, seq }.open(service).await?;
+            leaves.extend(earlier.leaves_of(stream, next, end - 1));
+        }
+        next = signed.first_seq + leaves.len() as u64;
+    }
+    Ok(leaves)
 }
 
 /// One file that proves the record: to any verifier of C2SP tlog-proof that its block's header is in the log, to `dsom verify` the
@@ -137,12 +157,7 @@ pub async fn proof(
         }
     });
     let file = made.await.map_err(|error| ApiError::internal(&error))??;
-    let name = format!("{}.{}.{}.tlog-proof", place.operator, place.stream, place.seq);
-    let answer = HttpResponse::Ok()
-        .content_type(PROOF_TYPE)
-        .insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")))
-        .body(file);
-    Ok(answer)
+    Ok(place.file("tlog-proof", file))
 }
 
 /// A record's name.
@@ -155,6 +170,15 @@ struct Place {
 impl Place {
     fn read(caller: &Caller, (operator, stream, seq): &(String, String, String)) -> Result<Self, ApiError> {
         Ok(Self { operator: own(caller, operator)?, stream: part("stream", stream)?, seq: part("seq", seq)? })
+    }
+
+    /// An answer that is kept as a file, named after the record.
+    fn file(&self, kind: &str, bytes: Vec<u8>) -> HttpResponse {
+        let name = format!("{}.{}.{}.{kind}", self.operator, self.stream, self.seq);
+        HttpResponse::Ok()
+            .content_type(PROOF_TYPE)
+            .insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")))
+            .body(bytes)
     }
 
     fn not_sealed(&self) -> ApiError {

@@ -16,6 +16,8 @@ use chaining::storage::{Appended, Store};
 use contracts::frame::{Frame, Remark, Run, Unpacker, Wider};
 use contracts::registry::Flag;
 use contracts::{Hash, Height};
+use ledger::SignedRecord;
+use ledger::batch_signature::{Covered, KeyId, SigningKey, StoredSignature};
 use runtime::{Auth, AuthConfig};
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
@@ -23,17 +25,31 @@ use tokio::sync::watch;
 
 use crate::world::{append, connect, frame, key, now, open, operator, publish, record, sealed, start};
 
-const TEXT: &str = "dsom.batch-signature.v1\n";
+/// Key and key id of the operator.
+fn signer() -> (SigningKey, KeyId) {
+    // RFC 8410: a version, Ed25519, and the key.
+    let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    (SigningKey::from_pkcs8_der(&[&head[..], &[5; 32]].concat()).unwrap(), "key-1".parse().unwrap())
+}
+
+/// The root over records of stream 0, and what is kept of the operator's signature of it.
+fn signed(first: u64, last: u64) -> (Hash, String) {
+    let leaves: Vec<Hash> = (first..=last).map(|seq| ledger::leaf_hash(&record(0, seq))).collect();
+    let (key, kid) = signer();
+    let covered = Covered::new("/v1/streams/0/batches", "application/x-ndjson", ledger::root(&leaves)).unwrap();
+    let signature = key.sign(&covered, 1_792_864_829, &kid).unwrap();
+    (covered.root(), StoredSignature::new(&covered, signature).to_text())
+}
 
 /// Nine records in batches of three, of which the second is flagged and signed, and the third signed with more before it.
-fn remarked(first: u64) -> Frame {
+fn remarked(first: u64, before: u32) -> Frame {
     let flagged = |flag, offset, count| Remark::Flagged { batch: 1, flag, runs: vec![Run { offset, count }] };
-    let signed = |batch, wider| Remark::Signed { batch, wider, text: TEXT.into() };
+    let wide = signed(first + 6 - u64::from(before), first + 8);
     let remarks = vec![
         flagged(Flag::AfterSuspension, 0, 2),
         flagged(Flag::OutsideLicence, 1, 1),
-        signed(1, None),
-        signed(2, Some(Wider { before: 1, root: Hash([9; 32]) })),
+        Remark::Signed { batch: 1, wider: None, text: signed(first + 3, first + 5).1 },
+        Remark::Signed { batch: 2, wider: Some(Wider { before, root: wide.0 }), text: wide.1 },
     ];
     frame(operator(1), 0, first, 9, 3).with_remarks(remarks).unwrap()
 }
@@ -50,7 +66,7 @@ async fn a_frame_with_remarks_is_sealed_as_it_came_under_the_root_of_its_records
     let (nats, dir) = (NatsServer::start(), tempfile::tempdir().unwrap());
     let (bus, store) = (connect(&nats).await, open(dir.path()));
     let running = start(&bus, &store).await;
-    let sent = remarked(1);
+    let sent = remarked(1, 1);
     publish(&bus, &sent).await;
     sealed(&store, operator(1), 0, 9).await;
     let stored = store.block(operator(1), Height(1)).await.unwrap().unwrap();
@@ -72,7 +88,7 @@ async fn flags_and_signatures_are_read_with_their_records() {
     issuer.write_jwks(&jwks);
     let store = open(&dir.path().join("store"));
     append(&store, operator(1), 1).await;
-    append_frame(&store, &remarked(4)).await;
+    append_frame(&store, &remarked(4, 8)).await;
     let (_, shown) = watch::channel(Shown::default());
     let service = Arc::new(Service { store, key: key(), shown, checking: Arc::new(AtomicBool::new(false)) });
     let config = AuthConfig {
@@ -114,12 +130,15 @@ async fn flags_and_signatures_are_read_with_their_records() {
         ])
     );
 
-    let own = remarked(4).batches()[1].root;
-    for (seq, first_seq, count, root) in [(7, 7, 3, own), (9, 7, 3, own), (12, 9, 4, Hash([9; 32]))] {
+    // The third batch is signed together with records that lie in another frame, and in another block.
+    for (seq, leaf, first, last) in [(7, 0, 7, 9), (9, 2, 7, 9), (10, 8, 2, 12), (12, 10, 2, 12)] {
         let (status, _, body) = get(path(seq, "/signature"), token()).await;
         assert_eq!(status, StatusCode::OK, "seq {seq}");
-        let told: Value = serde_json::from_slice(&body).unwrap();
-        assert_eq!(told, json!({"first_seq": first_seq, "count": count, "root": root, "signature": TEXT}), "seq {seq}");
+        let told = SignedRecord::parse(&body).unwrap();
+        assert_eq!((told.record.clone(), told.leaf, told.count), (record(0, seq), leaf, last - first + 1), "seq {seq}");
+        assert_eq!((told.root, told.signature.clone()), signed(first, last), "seq {seq}");
+        let kept = told.verify(&signer().0.verifying_key()).unwrap();
+        assert_eq!(kept.signature().keyid().as_str(), "key-1");
     }
     for (seq, status, token) in [
         (4, StatusCode::NOT_FOUND, token()),

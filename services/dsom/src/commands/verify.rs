@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use client::ReceiptKeys;
 use contracts::block::BlockHeader;
 use contracts::{Hash, Height};
+use ledger::batch_signature::VerifyingKey;
 use ledger::note::Verifier;
-use ledger::{Checkpoint, PROOF_BYTES_MAX};
+use ledger::{Checkpoint, PROOF_BYTES_MAX, SIGNED_RECORD_BYTES_MAX, SignedRecord};
 
 use crate::verify::log::{Also, GoodLog, walk};
 use crate::verify::source::{Source, fetch};
@@ -32,6 +33,7 @@ pub struct Verify {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Proof(Proof),
+    Signature(Signature),
     Receipt(Receipt),
     Export(Export),
     Log(Log),
@@ -41,6 +43,7 @@ impl Verify {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self.what {
             What::Proof(proof) => proof.run(),
+            What::Signature(signature) => signature.run(),
             What::Receipt(receipt) => receipt.run().await,
             What::Export(export) => export.run().await,
             What::Log(log) => log.run().await,
@@ -92,6 +95,57 @@ impl Proof {
             println!(
                 "  which is entry {} of the log {} under its checkpoint of {} entries",
                 verified.index, checkpoint.origin, checkpoint.size
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Signed records: each shows that its operator sent it, by the operator's own key
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  curl -H \"Authorization: Bearer $TOKEN\" -o 7.signed-record \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/signature\n  dsom verify signature 7.signed-record --key operator.jwk.json\n\nWhether the key was the operator's when it signed, the register of keys says."
+)]
+struct Signature {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The operator's public key as registered: a file with a JWK
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+/// The members of a JWK that make a public key; what else it says is not ours to read.
+#[derive(serde::Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    x: String,
+    y: Option<String>,
+}
+
+impl Signature {
+    fn run(self) -> Result<(), Failure> {
+        let jwk: Jwk = serde_json::from_slice(&files::small(&self.key, VKEY_BYTES_MAX)?)
+            .map_err(|error| Failure::usage("--key is not a JWK").because(&error))?;
+        let key = VerifyingKey::from_jwk(&jwk.kty, &jwk.crv, &jwk.x, jwk.y.as_deref())
+            .map_err(|error| Failure::usage("--key is not a public key that signs batches").because(&error))?;
+        for path in &self.files {
+            let nothing = |error: &dyn std::error::Error| {
+                Failure::bad(format!("{} shows nothing", path.display())).because(error)
+            };
+            let file = SignedRecord::parse(&files::small(path, SIGNED_RECORD_BYTES_MAX)?);
+            let file = file.map_err(|error| nothing(&error))?;
+            let kept = file.verify(&key).map_err(|error| nothing(&error))?;
+            let signature = kept.signature();
+            println!("{}", String::from_utf8_lossy(&file.record));
+            println!(
+                "  is record {} of {} that key {} signed for {} at {} (Unix seconds)",
+                file.leaf + 1,
+                file.count,
+                signature.keyid(),
+                kept.path(),
+                signature.created_s()
             );
         }
         Ok(())

@@ -13,6 +13,7 @@ const COMMANDS: &[&[&str]] = &[
     &["health"],
     &["verify"],
     &["verify", "proof"],
+    &["verify", "signature"],
     &["verify", "receipt"],
     &["verify", "export"],
     &["verify", "log"],

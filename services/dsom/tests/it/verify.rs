@@ -179,3 +179,26 @@ fn receipts_are_for_exactly_the_records_at_hand() {
     let lie = put("lie.jsonl", receipts(&key).replace("\"count\":10", "\"count\":11").as_bytes());
     assert_eq!(said(&["verify", "receipt", &lie, "--keys", &keys]).0, 1);
 }
+
+#[test]
+fn a_signed_record_shows_its_sender_and_a_changed_one_does_not() {
+    let text = include_str!("../../../../contracts/vectors/batch-signatures.json");
+    let all: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key.json");
+    fs::write(&key, all["keys"]["p256"]["jwk"].to_string()).expect("written");
+    let path = folder.path().join("2.signed-record");
+    let verdict = |file: &str| {
+        fs::write(&path, file).expect("written");
+        let (path, key) = (path.display().to_string(), key.display().to_string());
+        said(&["verify", "signature", &path, "--key", &key])
+    };
+    let good = &all["signed_records"]["good"];
+    let good = good.as_array().expect("a list").iter().find(|one| one["key"] == "p256").expect("one");
+    let file = good["file"].as_str().expect("text");
+    let (code, text) = verdict(file);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("is record 1 of 3 that key key-p256 signed"), "{text}");
+    let (code, text) = verdict(&file.replace("created=1", "created=2"));
+    assert_eq!((code, text.contains("does not verify")), (1, true), "{text}");
+}

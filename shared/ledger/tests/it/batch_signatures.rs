@@ -5,7 +5,7 @@ use std::process::Command;
 
 use contracts::Hash;
 use ledger::batch_signature::{BatchSignature, Covered, SigningKey, StoredSignature, VerifyingKey, signature_base};
-use ledger::{leaf_hash, root};
+use ledger::{BadSignedRecord, SIGNED_RECORD_BYTES_MAX, SignedRecord, leaf_hash, root};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -72,6 +72,30 @@ fn good_signatures_are_read_verified_and_made_again() {
         assert_eq!(read.verify(&public, root(&leaves)), Ok(()));
         assert_eq!(read.verify(&public, Hash::ZERO).expect_err("another root").code(), "mismatch");
     }
+}
+
+#[test]
+fn a_signed_record_is_read_and_shown_and_every_bad_one_refused() {
+    let all = vectors();
+    let verdict = |one: &Value| {
+        let file = SignedRecord::parse(text(one, "file").as_bytes()).map_err(BadSignedRecord::Form)?;
+        assert_eq!(file.to_bytes(), text(one, "file").as_bytes());
+        file.verify(&jwk(&key(&all, one)["jwk"]).expect("a key")).map(|kept| (file, kept))
+    };
+    let (good, bad) = (list(&all["signed_records"], "good"), list(&all["signed_records"], "bad"));
+    assert_eq!((good.len(), bad.len()), (6, 17));
+    for one in good {
+        let (file, kept) = verdict(one).expect("good");
+        let at = one["seq"].as_u64().expect("a seq") as usize - 1;
+        assert_eq!(file.record, all["records"][at].as_str().expect("text").as_bytes());
+        assert_eq!(kept.signature().keyid().as_str(), format!("key-{}", text(one, "key")));
+    }
+    for one in bad {
+        assert_eq!(verdict(one).expect_err(text(one, "name")).reason(), text(one, "refused"), "{}", one["name"]);
+    }
+    let mut long = text(&good[0], "file").to_owned();
+    long.push_str(&"x".repeat(SIGNED_RECORD_BYTES_MAX));
+    assert!(SignedRecord::parse(long.as_bytes()).is_err());
 }
 
 #[test]
