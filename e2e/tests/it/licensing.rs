@@ -1,12 +1,11 @@
 //! The walk of docs/LICENSING.md, line by line; then an OAuth library of others, and what a decision does to the rest of the mesh.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::binary;
 
+use crate::pages::{python, root, shell, walk};
 use crate::world::{World, turn, until};
 
 /// The operator of the walk.
@@ -14,53 +13,11 @@ const OPERATOR: &str = "5d0c6f0e-3a52-4b0e-9f6b-6c1f6a1d2e3f";
 /// What a decision may take until every service follows it.
 const FOLLOWED: Duration = Duration::from_secs(1);
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The shell lines of the page.
-fn walk() -> String {
-    let page = std::fs::read_to_string(root().join("docs/LICENSING.md")).expect("the page");
-    let after = page.split("```sh\n").nth(1).expect("a block of shell");
-    after.split("```").next().expect("its end").to_owned()
-}
-
-fn shell(world: &World, lines: &str) -> String {
-    let dsom = binary("dsom");
-    let path = format!("{}:{}", dsom.parent().expect("a folder").display(), std::env::var("PATH").expect("PATH"));
-    let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", lines]).current_dir(world.dir()).env("PATH", path);
-    let ran = bash.env("DSOM_DATA_DIR", world.dir()).stdin(Stdio::null()).output().expect("bash runs");
-    assert!(ran.status.success(), "{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    String::from_utf8(ran.stdout).expect("UTF-8")
-}
-
-/// Python with Authlib; `None`, said loudly, where it can't be had and this is no CI.
-fn python() -> Option<PathBuf> {
-    let venv = root().join(".dsom/tools/authlib");
-    let python = venv.join("bin/python3");
-    let has = |python: &Path| {
-        let asked = Command::new(python).args(["-c", "import authlib, requests"]).stderr(Stdio::null()).status();
-        asked.is_ok_and(|status| status.success())
-    };
-    if !has(&python) {
-        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status();
-        let packages = ["install", "-q", "Authlib==1.9.9", "requests==2.34.2", "cryptography"];
-        let _ = made.and_then(|_| Command::new(venv.join("bin/pip")).args(packages).status());
-    }
-    if has(&python) {
-        return Some(python);
-    }
-    assert!(std::env::var_os("CI").is_none(), "Authlib can't be had");
-    eprintln!("\n*** NOT CHECKED WITH AUTHLIB: it can't be had here ***\n");
-    None
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_second() {
     let _turn = turn().await;
     let world = World::started().await;
-    let told = shell(&world, &walk());
+    let told = shell(&world, &walk("docs/LICENSING.md"));
     assert!(told.contains("live") && told.contains("clerk-2"), "{told}");
     let mesh = world.mesh();
     let mut seq = third_party(&world).await;

@@ -11,6 +11,7 @@ mod migrate_store;
 mod operator;
 mod send;
 mod simulate;
+mod site;
 mod token;
 mod up;
 mod verify;
@@ -41,6 +42,7 @@ enum Command {
     Token(token::Token),
     Operator(operator::Operator),
     Licence(licence::Licence),
+    Site(site::Site),
     Keys(keys::Keys),
     Send(send::Send),
     Simulate(simulate::Simulate),
@@ -70,6 +72,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Token(token) => wait(token.run()),
         Command::Operator(operator) => wait(operator.run()),
         Command::Licence(licence) => wait(licence.run()),
+        Command::Site(site) => wait(site.run()),
         Command::Keys(keys) => keys.run(),
         Command::Send(send) => wait(send.run()),
         Command::Simulate(simulate) => wait(simulate.run()),

@@ -1,6 +1,6 @@
 //! What the commands of clerks have in common: where the register is, who asks, and what a decision rests on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -66,12 +66,16 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn json(&self) -> Result<Value, Failure> {
-        let bytes = std::fs::read(&self.document_file).map_err(|error| {
-            Failure::usage(format!("could not read {}", self.document_file.display())).because(&error)
-        })?;
-        let hash = contracts::Hash(Sha256::digest(&bytes).into());
+        let hash = sha256_of(&self.document_file)?;
         Ok(json!({"law": self.law, "document": self.document, "document_hash": hash}))
     }
+}
+
+/// The SHA-256 of a file.
+pub(super) fn sha256_of(file: &Path) -> Result<contracts::Hash, Failure> {
+    let bytes = std::fs::read(file)
+        .map_err(|error| Failure::usage(format!("could not read {}", file.display())).because(&error))?;
+    Ok(contracts::Hash(Sha256::digest(&bytes).into()))
 }
 
 /// Says that something was proposed: the id alone on standard output, what to do with it beside.

@@ -80,8 +80,16 @@ impl Clerk {
     /// [`Failure`]
     pub async fn post(&self, id: &str, rest: &str, body: Option<&Value>) -> Result<Shown, Failure> {
         let path = format!("/v1/operators/{id}");
-        let tag = self.get(&path).await?.tag;
-        self.send(Method::POST, &format!("{path}{rest}"), Some(&tag), body).await
+        self.post_at(&path, &format!("{path}{rest}"), body).await
+    }
+
+    /// Posts to a path, on the version that another path has now.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn post_at(&self, read: &str, path: &str, body: Option<&Value>) -> Result<Shown, Failure> {
+        let tag = self.get(read).await?.tag;
+        self.send(Method::POST, path, Some(&tag), body).await
     }
 
     /// Proposes a decision; gives the id under which another may confirm it.
