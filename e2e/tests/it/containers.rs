@@ -174,6 +174,10 @@ fn production_keys_are_made_on_demand_only_and_taken() {
         let own: Vec<_> = settings(service, dir.path())
             .into_iter()
             .map(|(name, value)| (name, value.replace("dsom.localhost/log", origin)))
+            .map(|(name, value)| match name.ends_with("_ISSUER") {
+                true => (name, value.replace("http://", "https://")),
+                false => (name, value),
+            })
             .map(|(name, value)| match name.starts_with("DSOM_OIDC_") {
                 true => (name, value),
                 false => (name, value.replace("dsom.localhost", "dsom.example")),

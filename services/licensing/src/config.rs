@@ -52,13 +52,10 @@ pub struct Config {
     #[serde(default)]
     pub holidays: String,
     /// Name of the response policy zone that carries the block list.
-    #[serde(default = "Config::rpz_origin")]
     pub rpz_origin: String,
     /// Name server of that zone.
-    #[serde(default = "Config::rpz_server")]
     pub rpz_server: String,
     /// Who answers for that zone, as a name: `hostmaster.example.ua` for hostmaster@example.ua.
-    #[serde(default = "Config::rpz_contact")]
     pub rpz_contact: String,
     /// Host whose address resolvers answer for a blocked name; none: that there is no such name.
     pub rpz_garden: Option<String>,
@@ -89,18 +86,6 @@ impl Config {
 
     fn kyiv() -> String {
         "Europe/Kyiv".to_owned()
-    }
-
-    fn rpz_origin() -> String {
-        "rpz.dsom.localhost".to_owned()
-    }
-
-    fn rpz_server() -> String {
-        "ns.dsom.localhost".to_owned()
-    }
-
-    fn rpz_contact() -> String {
-        "hostmaster.dsom.localhost".to_owned()
     }
 
     /// The zone of the block list.

@@ -29,6 +29,8 @@ pub const CONFORMANCE: &str = "keys/conformance.pem";
 pub const RECEIPT_ISSUER: &str = "https://ingest.dsom.localhost";
 /// Origin of the development log.
 pub const LOG_ORIGIN: &str = "dsom.localhost/log";
+/// Name of the development zone of blocked sites.
+pub const RPZ_ORIGIN: &str = "rpz.dsom.localhost";
 /// How long a development token is good for, in seconds.
 const TOKEN_S: u64 = 12 * 3600;
 

@@ -161,6 +161,9 @@ impl Mesh {
                 ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
                 ("TEST_TOKEN_AUDIENCE", keys::TEST_TOKEN_AUDIENCE.to_owned()),
                 ("CONFORMANCE_JWKS", path("keys/conformance.jwks.json")),
+                ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),
+                ("RPZ_SERVER", format!("ns.{}", keys::RPZ_ORIGIN)),
+                ("RPZ_CONTACT", format!("hostmaster.{}", keys::RPZ_ORIGIN)),
             ]),
             "ingest" => settings.extend([
                 ("RECEIPT_KEY", path("keys/receipt.pem")),
