@@ -8,7 +8,7 @@ help: ## what there is
 
 up: tools ## build, start the mesh here with simulated operators
 	cargo build --release --bins
-	./target/release/dsom up --data $(DATA) --simulate
+	./target/release/dsom up --data $(DATA) --sandbox --simulate
 
 build: ## the release binaries
 	cargo build --release --bins

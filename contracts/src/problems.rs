@@ -82,6 +82,7 @@ problems! {
     Conflict = "conflict", 409, Never, "clerk", "The state forbids it", "What is wanted is not possible in the state it is in, or a name is another's.", "licence 1 is Applied: it can't take the step Activate";
     OwnProposal = "own-proposal", 403, Never, "clerk", "Nobody confirms their own", "Who proposed a decision can't confirm it: another must.", "who proposed a decision can't confirm it: another must";
     ProposalOver = "proposal-over", 409, Never, "clerk", "The proposal is over", "It was confirmed, refused or taken back, or it has expired: propose again.", "the proposal expired at 2026-11-24T09:00:00.000Z";
+    TestHeader = "test-header", 400, Fix, "sender", "A header for the sandbox", "The request carries a header that only the sandbox understands. Nothing was taken: a test must not run against the market unnoticed.", "dsom-test-answer is for the sandbox alone";
     Gone = "gone", 410, Fix, "reader", "No longer kept", "What is asked for is too old to be told apart from what came after: read the whole.", "serial 17 is not one of the list: read the whole feed";
     NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
     MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";

@@ -17,6 +17,16 @@ pub enum Env {
     Test,
 }
 
+impl Env {
+    /// As on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// What a receipt says (RECORD: Receipt). Repeating a request gives the same claims.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

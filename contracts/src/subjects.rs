@@ -11,6 +11,11 @@ pub const ALERTS: &str = "ALERTS";
 /// JetStream stream of who may do what: the last word about each operator. Licensing writes.
 pub const REGISTRY: &str = "REGISTRY";
 
+/// JetStream stream of what the sandbox was asked and what it answered. Ingest of the sandbox writes; it drops the oldest.
+pub const SANDBOX: &str = "SANDBOX";
+/// All subjects of `SANDBOX`.
+pub const SANDBOX_ALL: &str = "sandbox.>";
+
 /// All subjects of `TX`: `tx.<partition>.<operator>.<stream>`.
 pub const TX_ALL: &str = "tx.>";
 /// All subjects of `LEDGER`.
@@ -68,6 +73,11 @@ pub fn ledger_block(operator: OperatorId) -> String {
 /// `registry.operator.<operator>`: how an operator stands (`registry::OperatorStanding`).
 pub fn registry_operator(operator: OperatorId) -> String {
     format!("registry.operator.{operator}")
+}
+
+/// `sandbox.exchange.<operator>`: a request of an operator, and its answer (`traffic::Exchange`).
+pub fn sandbox_exchange(operator: OperatorId) -> String {
+    format!("sandbox.exchange.{operator}")
 }
 
 /// `alerts.<kind>.<operator>`; `kind` is one of the constants of `events`.

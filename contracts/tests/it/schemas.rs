@@ -6,7 +6,7 @@ use contracts::record::{
     AdjustmentKind, AdjustmentStatus, Channel, Method, Outcome, PayoutKind, RecordCode, RefundReason, Vertical,
 };
 use contracts::registry::{Flag, LicenceKind};
-use contracts::{Seq, ask, events, receipt, registry};
+use contracts::{Seq, ask, events, receipt, registry, traffic};
 use serde_json::{Map, Value, json};
 
 fn integer(min: u64, max: u64) -> Value {
@@ -253,6 +253,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ),
         ("operator-standing", operator_standing()),
         ("beat", object(&[("at", millis())], &[])),
+        ("exchange", exchange()),
         ("chain-stopped", object(&[operator(), ("reason", text()), ("at", millis())], &[])),
         ("log-frozen", object(&[("origin", text()), ("size", count()), ("reason", text()), ("at", millis())], &[])),
         ("frames-query", object(&[operator(), ("stream", stream()), ("from", seq()), ("to", seq())], &[])),
@@ -268,6 +269,45 @@ fn schemas() -> Vec<(&'static str, Value)> {
             ),
         ),
     ]
+}
+
+fn exchange() -> Value {
+    let millis = || json!({ "type": "integer", "description": "milliseconds since 1970-01-01T00:00:00Z" });
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let each = json!({ "type": "object", "additionalProperties": count() });
+    let sent = object(
+        &[
+            ("first_seq", seq()),
+            ("count", count()),
+            ("root", hash()),
+            ("earliest", millis()),
+            ("latest", millis()),
+            ("types", each.clone()),
+            ("verticals", each),
+        ],
+        &[],
+    );
+    let optional = ["client_key", "media", "coding", "forced", "delayed_ms", "batch", "code", "expected_seq"];
+    object(
+        &[
+            ("at", millis()),
+            ("operator", uuid()),
+            ("stream", integer(0, 255)),
+            ("client_key", text()),
+            ("media", text()),
+            ("coding", text()),
+            ("signed", json!({ "type": "boolean" })),
+            ("forced", words(&["gap", "unavailable", "lost"])),
+            ("delayed_ms", count()),
+            ("batch", sent),
+            ("status", integer(200, 599)),
+            ("code", text()),
+            ("expected_seq", seq()),
+            ("took_ms", count()),
+        ],
+        &optional,
+    )
 }
 
 #[test]
@@ -300,6 +340,8 @@ fn the_types_write_what_the_schemas_name() {
         json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }] });
     let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
     let standing = json!({ "operator": id, "version": 1, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
+    let sent = json!({ "first_seq": 1, "count": 1, "root": zero, "earliest": 0, "latest": 0, "types": { "wager": 1 }, "verticals": { "slots": 1 } });
+    let exchange = json!({ "at": 0, "operator": id, "stream": 0, "client_key": "x", "media": "x", "coding": "x", "signed": false, "forced": "gap", "delayed_ms": 1, "batch": sent, "status": 409, "code": "gap", "expected_seq": 1, "took_ms": 0 });
     let stopped = json!({ "operator": id, "reason": "x", "at": 0 });
     let frozen = json!({ "origin": "x", "size": 0, "reason": "x", "at": 0 });
     let query = json!({ "operator": id, "stream": 0, "from": 1, "to": 1 });
@@ -314,6 +356,7 @@ fn the_types_write_what_the_schemas_name() {
         ("flagged-records", again::<events::FlaggedRecords>(&flagged)),
         ("operator-standing", again::<registry::OperatorStanding>(&standing)),
         ("beat", again::<registry::Beat>(&json!({ "at": 0 }))),
+        ("exchange", again::<traffic::Exchange>(&exchange)),
         ("damaged-frame", again::<events::DamagedFrame>(&damaged)),
         ("chain-stopped", again::<events::ChainStopped>(&stopped)),
         ("log-frozen", again::<events::LogFrozen>(&frozen)),

@@ -62,9 +62,8 @@ fn the_broker_is_configured_as_by_dsom_up() {
     let path = root().join("k8s/base/nats/nats.conf");
     let shipped = std::fs::read_to_string(&path).expect("nats.conf");
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let layout = dsom::mesh::Layout::open(dir.path()).expect("a folder");
-    let at = dsom::mesh::Addresses { ingest: 0, chaining: 0, licensing: 0, nats: 0, nats_monitor: 0 };
-    let made = dsom::mesh::nats::config(&layout, at);
+    let at = dsom::mesh::Addresses { ingest: 0, chaining: 0, nats: 0, nats_monitor: 0 };
+    let made = dsom::mesh::nats::config("nats", dir.path(), at);
     for name in ["max_payload", "max_pending", "sync_interval", "max_memory_store"] {
         assert_eq!(setting(&shipped, name), setting(&made, name), "{name}");
     }

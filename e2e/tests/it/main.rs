@@ -20,6 +20,7 @@ mod nemesis;
 mod others;
 mod pages;
 mod replicas;
+mod sandbox;
 mod sharing;
 mod sites;
 mod telemetry;

@@ -186,7 +186,8 @@ impl Second {
             ("DSOM_INGEST_TOKEN_AUDIENCE", dsom::mesh::keys::TOKEN_AUDIENCE.to_owned()),
             ("DSOM_INGEST_RECEIPT_KEY", path("keys/receipt.pem")),
             ("DSOM_INGEST_RECEIPT_ISSUER", dsom::mesh::keys::RECEIPT_ISSUER.to_owned()),
-            ("DSOM_INGEST_ENV", "test".to_owned()),
+            ("DSOM_INGEST_ENV", "live".to_owned()),
+            ("DSOM_PRODUCTION", "false".to_owned()),
         ]);
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         let process = Process::spawn(&mut command, REQUEST);

@@ -40,7 +40,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, limit: Duration
 /// `dsom up` on a folder.
 pub struct World {
     dir: tempfile::TempDir,
-    /// What `up` is told of the engine.
+    /// What `up` is told of the engine, and whether to run a sandbox.
     engine: Vec<String>,
     /// Beside that of this process.
     environment: Vec<(&'static str, &'static str)>,
@@ -90,6 +90,14 @@ impl World {
     /// A new folder with a mesh that is ready.
     pub async fn started() -> Self {
         let mut world = Self::new();
+        world.up().await;
+        world
+    }
+
+    /// As [`World::started`], with a sandbox.
+    pub async fn with_sandbox() -> Self {
+        let mut world = Self::new();
+        world.engine = vec!["--sandbox".to_owned()];
         world.up().await;
         world
     }
@@ -198,7 +206,7 @@ impl Drop for World {
     fn drop(&mut self) {
         let Some(mut up) = self.up.take() else { return };
         if std::thread::panicking() {
-            for name in ["licensing", "ingest", "chaining", "nats"] {
+            for name in ["licensing", "ingest", "chaining", "nats", "sandbox-ingest", "sandbox-chaining"] {
                 let log = std::fs::read_to_string(self.dir.path().join(format!("logs/{name}.log"))).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(8).collect();
                 eprintln!("the last of {name}'s log, newest first:\n{}", last.join("\n"));

@@ -33,6 +33,10 @@ pub struct Config {
     pub token_audience: String,
     /// Whose people may have the store checked; from `DSOM_OIDC_*` when it is not in the file.
     pub oidc: Option<OidcConfig>,
+    /// Where licensing writes `REGISTRY`, and the monitoring ports there, for the sandbox, whose broker is another; as `nats_url` when absent.
+    pub registry_nats_url: Option<String>,
+    /// See [`registry_nats_url`](Self::registry_nats_url).
+    pub registry_nats_monitor_url: Option<String>,
     /// The key that signs checkpoints: a file with the text `PRIVATE+KEY+…`.
     pub log_key: PathBuf,
     /// The log's name, which is also the key's: fixed for the log's life.
@@ -54,6 +58,13 @@ impl Config {
             replicas: self.nats_replicas,
             name: "chaining".to_owned(),
         }
+    }
+
+    /// Where `REGISTRY` is, if not there.
+    pub(crate) fn registry_bus(&self) -> Option<bus::BusConfig> {
+        let url = self.registry_nats_url.clone()?;
+        let monitor_url = self.registry_nats_monitor_url.clone().unwrap_or_else(|| self.nats_monitor_url.clone());
+        Some(bus::BusConfig { url, monitor_url, ..self.bus() })
     }
 
     fn one() -> u16 {

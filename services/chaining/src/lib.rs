@@ -111,7 +111,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
-    let follower = tokio::spawn(bus.clone().follow_registry(move |told| standings.take(told)));
+    let registry = match config.registry_bus() {
+        Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
+        None => bus.clone(),
+    };
+    metrics::watch_register(&standings);
+    let known = Arc::clone(&standings);
+    let follower = tokio::spawn(registry.follow_registry(move |told| standings.take(told)));
 
     let metrics = Metrics::new();
     let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics, partitions)
@@ -120,6 +126,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let health = runtime::Health::new();
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.warn("registry", move || known.fresh(actors::now()).map_err(|error| error.to_string()));
     let kept = store.clone();
     health.check("store", move || kept.well());
     let shown = pipeline.shown.clone();

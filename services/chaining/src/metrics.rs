@@ -1,6 +1,11 @@
 //! What chaining counts. Names are documented in the README.
 
+use std::sync::Arc;
+
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use runtime::auth::Standings;
+
+use crate::actors::now;
 
 /// Upper bounds of the lags' buckets, in seconds: fine around what is promised (a second), so that a quantile says something.
 const LAG_BOUNDS_S: &[f64] = &[
@@ -26,6 +31,20 @@ pub struct Metrics {
     position: Gauge<u64>,
     trimmed: Counter<u64>,
     announced: Gauge<u64>,
+}
+
+/// Shows how old what is known of operators is, for as long as somebody holds it.
+pub fn watch_register(standings: &Arc<Standings>) {
+    let known = Arc::downgrade(standings);
+    opentelemetry::global::meter("dsom-chaining")
+        .f64_observable_gauge("dsom_chaining_registry_age_seconds")
+        .with_description("How long ago licensing was heard of; since 1970 when it never was.")
+        .with_callback(move |seen| {
+            if let Some(standings) = known.upgrade() {
+                seen.observe(standings.age(now()).as_secs_f64(), &[]);
+            }
+        })
+        .build();
 }
 
 impl Metrics {

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use contracts::receipt::Env;
 
 use crate::Failure;
 
@@ -60,6 +61,11 @@ pub struct Data {
     /// Folder of the mesh
     #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR")]
     pub dir: PathBuf,
+}
+
+/// The world that `--sandbox` chooses.
+fn world(sandbox: bool) -> Env {
+    if sandbox { Env::Test } else { Env::Live }
 }
 
 /// Runs what the command line asks for.

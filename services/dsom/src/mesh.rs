@@ -8,5 +8,5 @@ pub mod process;
 pub mod run;
 
 pub use engine::Engine;
-pub use files::{Addresses, Layout, MeshFile};
+pub use files::{Addresses, Layout, MeshFile, SandboxFile};
 pub use run::{Mesh, Ports, sibling};

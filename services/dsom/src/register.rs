@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use client::Tokens;
 use contracts::OperatorId;
+use contracts::receipt::Env;
 
 use crate::Failure;
 use crate::mesh::Layout;
@@ -45,7 +46,7 @@ pub fn days_from_now(days: i64) -> String {
     enrol::moment(days * 86_400)
 }
 
-/// Tokens of a development operator, who is taken through the register first if need be. They are renewed as long as this is held.
+/// Tokens of a development operator for one of the worlds. The operator is taken through the register first if need be. They are renewed as long as this is held.
 ///
 /// # Errors
 /// [`Failure`]
@@ -53,8 +54,9 @@ pub async fn tokens(
     layout: &Layout,
     licensing: &str,
     operator: OperatorId,
+    env: Env,
     scope: &str,
 ) -> Result<Arc<Tokens>, Failure> {
-    let config = enrol(layout, licensing, operator, scope).await?;
+    let config = enrol(layout, licensing, operator, env, scope).await?;
     Tokens::start(config).await.map_err(|error| Failure::bad(format!("no token for {operator}")).because(&error))
 }

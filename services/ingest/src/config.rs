@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use contracts::receipt::Env;
 use runtime::auth::Stale;
+use runtime::people::OidcConfig;
 use serde::Deserialize;
 
 /// From the file `$DSOM_CONFIG` names and the environment: `DSOM_INGEST_LISTEN` and so on.
@@ -21,6 +22,10 @@ pub struct Config {
     /// Copies of each message: 3 on a cluster of NATS servers.
     #[serde(default = "Config::one_copy")]
     pub nats_replicas: NonZeroU8,
+    /// Where licensing writes `REGISTRY`, and the monitoring ports there, for the sandbox, whose broker is another; as `nats_url` when absent.
+    pub registry_nats_url: Option<String>,
+    /// See [`registry_nats_url`](Self::registry_nats_url).
+    pub registry_nats_monitor_url: Option<String>,
     /// The engine, and where its server is if it has one.
     #[serde(default)]
     pub store: store::cql::Settings,
@@ -36,9 +41,11 @@ pub struct Config {
     pub receipt_key: PathBuf,
     /// `iss` of receipts.
     pub receipt_issuer: String,
-    /// Which world this is.
+    /// Which world this is: the sandbox (`test`) records all it is asked and understands the headers of tests.
     #[serde(default = "Config::test")]
     pub env: Env,
+    /// Who may look at what operators sent to the sandbox; from `DSOM_OIDC_*` when it is not in the file.
+    pub oidc: Option<OidcConfig>,
     /// Bytes of batches held in memory at a time; more are answered 503.
     #[serde(default = "Config::memory_bytes_max")]
     pub memory_bytes_max: usize,
@@ -61,6 +68,13 @@ impl Config {
             replicas: self.nats_replicas,
             name: "ingest".to_owned(),
         }
+    }
+
+    /// Where `REGISTRY` is, if not there.
+    pub(crate) fn registry_bus(&self) -> Option<bus::BusConfig> {
+        let url = self.registry_nats_url.clone()?;
+        let monitor_url = self.registry_nats_monitor_url.clone().unwrap_or_else(|| self.nats_monitor_url.clone());
+        Some(bus::BusConfig { url, monitor_url, ..self.bus() })
     }
 
     fn one_copy() -> NonZeroU8 {

@@ -16,6 +16,15 @@ pub enum StartError {
     /// The broker and its streams.
     #[error("the bus can't be opened")]
     Bus(#[source] bus::OpenError),
+    /// The stream of what the sandbox is asked.
+    #[error("the stream of the sandbox can't be had")]
+    Sandbox(#[source] bus::DeclareError),
+    /// The settings of people's tokens.
+    #[error("people's tokens cannot be checked")]
+    Oidc(#[source] runtime::config::ConfigError),
+    /// What checks people's tokens.
+    #[error("people's tokens cannot be checked")]
+    People(#[source] runtime::people::PeopleError),
     /// What verifies access tokens.
     #[error("access tokens cannot be verified")]
     Auth(#[source] runtime::auth::KeysError),

@@ -11,7 +11,9 @@ use contracts::events::{
     CE_FLAGGED, CE_FRAME, CE_REWRITE_ATTEMPT, CE_SPECVERSION, FlaggedRecords, REWRITE_ATTEMPT, RewriteAttempt,
 };
 use contracts::frame::Frame;
-use contracts::{Seq, subjects};
+use contracts::traffic::{CE_EXCHANGE, Exchange};
+use contracts::{OperatorId, Seq, subjects};
+use serde::Serialize;
 
 use crate::actors::{AppendError, Broker, Stored, Unavailable, now};
 use crate::domain::{Difference, Flagged, StreamKey};
@@ -220,5 +222,58 @@ fn decode(key: StreamKey, bytes: &Bytes) -> Result<Frame, Unavailable> {
             tracing::error!(stream = %key.stream, "an accepted frame lies on the subject of another stream");
             Err(Unavailable::Damaged)
         }
+    }
+}
+
+/// What the sandbox keeps of requests, on its broker.
+pub struct Traffic {
+    bus: Bus,
+}
+
+/// A kept request.
+#[derive(Debug, Serialize)]
+pub struct Kept {
+    /// Its place in the stream: only grows, with holes.
+    pub number: u64,
+    /// The request and its answer.
+    #[serde(flatten)]
+    pub exchange: Exchange,
+}
+
+impl Traffic {
+    /// Over a connection on which the stream is declared.
+    pub fn new(bus: Bus) -> Self {
+        Self { bus }
+    }
+
+    /// Keeps a request, durably.
+    ///
+    /// # Errors
+    /// Says why it could not be kept.
+    pub async fn keep(&self, exchange: &Exchange) -> Result<(), String> {
+        let body = serde_json::to_vec(exchange).map_err(|error| error.to_string())?;
+        let headers = Headers::event(CE_EXCHANGE, &uuid::Uuid::new_v4().to_string());
+        let subject = subjects::sandbox_exchange(exchange.operator);
+        self.bus.publish(&subject, headers, body.into()).await.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Requests of an operator behind a number, the oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// Says why they can't be read.
+    pub async fn page(&self, operator: OperatorId, after: u64, limit: usize) -> Result<Vec<Kept>, String> {
+        let subject = subjects::sandbox_exchange(operator);
+        let (mut page, mut next) = (Vec::new(), after.saturating_add(1));
+        while page.len() < limit {
+            let found = self.bus.next_of(subjects::SANDBOX, &subject, next).await;
+            let Some(message) = found.map_err(|error| error.to_string())? else { break };
+            next = message.seq + 1;
+            match serde_json::from_slice(&message.payload) {
+                Ok(exchange) => page.push(Kept { number: message.seq, exchange }),
+                // Of another version: it says nothing to this one.
+                Err(error) => tracing::warn!(%error, seq = message.seq, "a kept request can't be read"),
+            }
+        }
+        Ok(page)
     }
 }

@@ -18,14 +18,16 @@ use std::time::{Duration, Instant};
 
 use bus::{Bus, LostStreams, StreamBytes};
 use runtime::auth::Standings;
+use runtime::people::{OidcConfig, People};
 
 use actors::{IndexWriter, Packers, Registry, Truth};
 use config::Config;
+use contracts::receipt::Env;
 use domain::Budget;
 use error::StartError;
-use events::JetStream;
+use events::{JetStream, Traffic};
 use http::receipt_keys::ReceiptKey;
-use http::{Rates, Service};
+use http::{Rates, Sandbox, Service};
 use storage::Store;
 
 /// How long to wait for the index to be let go of at a stop.
@@ -106,17 +108,29 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
+    let sandbox = match config.env {
+        Env::Live => None,
+        Env::Test => Some(sandbox(&config, &bus).await?),
+    };
+    let people = sandbox.as_ref().and_then(|sandbox| sandbox.people.clone());
+    let registry = match config.registry_bus() {
+        Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
+        None => bus.clone(),
+    };
+
     let health = runtime::Health::new();
     let link = bus.clone();
     health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
 
     let told = Arc::clone(&standings);
-    let follower = tokio::spawn(bus.clone().follow_registry(move |news| told.take(news)));
+    let follower = tokio::spawn(registry.follow_registry(move |news| told.take(news)));
     if tokio::time::timeout(REGISTER_PATIENCE, standings.wait_read()).await.is_err() {
         tracing::warn!("the register could not be read within {REGISTER_PATIENCE:?}; going on without it");
     }
-    let register = Arc::clone(&standings);
-    health.check("registry", move || register.fresh(actors::now()).map_err(|error| error.to_string()));
+    // What the policy is to go on with is worth a word, not a restart.
+    let (taking, known) = (Arc::clone(&standings), Arc::clone(&standings));
+    health.check("registry", move || taking.may_take().map_err(|error| error.to_string()));
+    health.warn("registry", move || known.fresh(actors::now()).map_err(|error| error.to_string()));
 
     let index = IndexWriter::start(Arc::clone(&store));
     let held = Arc::downgrade(&store);
@@ -133,6 +147,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         issuer: config.receipt_issuer.clone(),
         env: config.env,
         rates: config.operator_records_per_s_max.map(Rates::new),
+        sandbox,
         standings,
     });
     metrics::watch(&service);
@@ -147,7 +162,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
             configure: Arc::new(move |config| http::configure(config, Arc::clone(&routes))),
             health,
             auth: Some(auth),
-            people: None,
+            people,
             openapi: http::openapi::document(),
         },
     );
@@ -160,4 +175,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         }
     });
     Ok(Running { server, service, background: vec![follower, sweeper], store: held })
+}
+
+/// What the sandbox adds to the market's work.
+async fn sandbox(config: &Config, bus: &Bus) -> Result<Sandbox, StartError> {
+    bus.declare_sandbox().await.map_err(StartError::Sandbox)?;
+    let oidc = match config.oidc.clone() {
+        Some(oidc) => Some(oidc),
+        None => OidcConfig::if_any().map_err(StartError::Oidc)?,
+    };
+    let people = match oidc {
+        Some(oidc) => Some(People::start(&oidc).await.map_err(StartError::People)?),
+        None => None,
+    };
+    Ok(Sandbox { traffic: Traffic::new(bus.clone()), people })
 }

@@ -11,6 +11,7 @@ mod open;
 mod publish;
 mod read;
 mod registry;
+mod sandbox;
 mod streams;
 mod trim;
 

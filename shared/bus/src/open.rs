@@ -53,4 +53,19 @@ impl Bus {
             tokio::time::sleep(PAUSE).await;
         }
     }
+
+    /// Connects to read alone what others declare; as patient as [`Self::open`].
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub async fn open_to_read(config: BusConfig) -> Result<Self, OpenError> {
+        let began = Instant::now();
+        loop {
+            match Self::connect(config.clone()).await.map_err(OpenError::Connect) {
+                Err(error) if error.is_passing() && began.elapsed() <= PATIENCE => {}
+                done => return done,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }

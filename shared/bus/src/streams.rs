@@ -185,11 +185,11 @@ fn difference(wanted: &Config, found: &Config) -> Option<String> {
     checks.into_iter().find(|(_, differs, _)| *differs).map(|(field, _, value)| format!("{field} is {value}"))
 }
 
-fn away(error: ReadError) -> DeclareError {
+pub(crate) fn away(error: ReadError) -> DeclareError {
     DeclareError::Away(Box::new(error))
 }
 
-fn named(stream: &'static str, error: jetstream::context::CreateStreamError) -> DeclareError {
+pub(crate) fn named(stream: &'static str, error: jetstream::context::CreateStreamError) -> DeclareError {
     match error.kind() {
         CreateStreamErrorKind::JetStream(refusal) => {
             let reason = refusal.to_string();

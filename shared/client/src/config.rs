@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::OperatorId;
+use contracts::receipt::Env;
 
 use crate::{BatchKey, Encoding};
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub token: Arc<dyn Fn() -> String + Send + Sync>,
     /// Whose records; receipts for anybody else are refused.
     pub operator: OperatorId,
+    /// Which world it sends to; receipts of the other are refused.
+    pub env: Env,
     /// Records of a batch, 1 to 10,000.
     pub batch_records_max: usize,
     /// Unpacked bytes of a batch.
@@ -35,13 +38,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try, unsigned.
+    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try, unsigned, to the market.
     pub fn new(url: &str, token: &str, operator: OperatorId) -> Self {
         let token = token.to_owned();
         Self {
             url: url.trim_end_matches('/').to_owned(),
             token: Arc::new(move || token.clone()),
             operator,
+            env: Env::Live,
             batch_records_max: 1_000,
             batch_bytes_max: 1024 * 1024,
             linger: Duration::from_millis(200),

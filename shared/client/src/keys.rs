@@ -89,6 +89,7 @@ impl ReceiptKeys {
         let claims = self.verify(receipt)?;
         let facts = [
             ("operator", claims.operator.to_string(), config.operator.to_string()),
+            ("env", claims.env.as_str().to_owned(), config.env.as_str().to_owned()),
             ("stream", claims.stream.to_string(), stream.to_string()),
             ("first_seq", claims.first_seq.to_string(), batch.first_seq.to_string()),
             ("last_seq", claims.last_seq.to_string(), batch.last_seq().to_string()),

@@ -64,7 +64,8 @@ pub(crate) fn checked<T: DeserializeOwned>(service: &'static str, sources: Figme
     let config = sources.extract().map_err(|source| ConfigError::unusable(service, source))?;
     let values: Dict = sources.extract().map_err(|source| ConfigError::unusable(service, source))?;
     let live = values.get("env").and_then(|env| env.as_str()) == Some("live");
-    if live || production::asked().map_err(ConfigError::Production)? {
+    // The market is production unless somebody has said that it is none.
+    if production::asked().map_err(ConfigError::Production)?.unwrap_or(live) {
         let found = production::development(service, &values);
         if !found.is_empty() {
             return Err(ConfigError::Development(found));

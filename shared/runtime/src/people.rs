@@ -98,6 +98,15 @@ impl OidcConfig {
         config::checked("oidc", Figment::from(Env::prefixed("DSOM_OIDC_")))
     }
 
+    /// As [`Self::of_environment`]; nothing where no `DSOM_OIDC_…` is set.
+    ///
+    /// # Errors
+    /// As [`Self::of_environment`].
+    pub fn if_any() -> Result<Option<Self>, ConfigError> {
+        let any = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("DSOM_OIDC_"));
+        any.then(Self::of_environment).transpose()
+    }
+
     fn roles_claim() -> String {
         "roles".to_owned()
     }

@@ -56,6 +56,11 @@ impl ApiError {
         Self::new(Code::Internal, "see request_id")
     }
 
+    /// A field added by [`Self::with`].
+    pub fn field(&self, name: &str) -> Option<&Value> {
+        self.more.fields.get(name)
+    }
+
     fn to_json(&self, request_id: &str) -> Value {
         let problem = self.code.problem();
         let mut fields = self.more.fields.clone();

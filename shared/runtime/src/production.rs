@@ -9,11 +9,12 @@ const DEVELOPMENT_HOST: &str = "dsom.localhost";
 /// The file that `dsom keys` puts beside development keys.
 const DEVELOPMENT_MARK: &str = "DEVELOPMENT";
 
-/// Whether `DSOM_PRODUCTION` asks for it; `Err` with its value when that is neither yes nor no.
-pub(crate) fn asked() -> Result<bool, String> {
+/// Whether `DSOM_PRODUCTION` says so, if it says anything; `Err` with its value when that is neither yes nor no.
+pub(crate) fn asked() -> Result<Option<bool>, String> {
     match std::env::var("DSOM_PRODUCTION").as_deref() {
-        Ok("true") => Ok(true),
-        Ok("" | "false") | Err(std::env::VarError::NotPresent) => Ok(false),
+        Ok("true") => Ok(Some(true)),
+        Ok("false") => Ok(Some(false)),
+        Ok("") | Err(std::env::VarError::NotPresent) => Ok(None),
         Ok(other) => Err(other.to_owned()),
         Err(error) => Err(error.to_string()),
     }

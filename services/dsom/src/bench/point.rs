@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contracts::OperatorId;
+use contracts::receipt::Env;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -157,7 +158,7 @@ async fn streams(layout: &Layout, mesh: &MeshFile, load: Load, start: Instant) -
     for _ in 0..OPERATORS {
         // New operators each time: every stream begins at 1.
         let operator = OperatorId::new(uuid::Uuid::new_v4()).ok_or_else(|| Failure::bad("no operator id"))?;
-        let token = register::tokens(layout, &mesh.licensing, operator, "records:write").await?.token();
+        let token = register::tokens(layout, &mesh.licensing, operator, Env::Live, "records:write").await?.token();
         for number in 0..load.streams {
             let head = format!(
                 "POST /v1/streams/{number}/batches HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\

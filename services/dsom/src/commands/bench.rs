@@ -155,7 +155,7 @@ impl Bench {
         let engine =
             Engine { keyspace: format!("bench_{:08x}", uuid::Uuid::new_v4().as_fields().0), ..self.engine.clone() };
         let say = Arc::new(|what: &str| eprintln!("dsom: {what}"));
-        let mesh = Mesh::start(&data.dir, Ports::Free, engine, say).await?;
+        let mesh = Mesh::start(&data.dir, Ports::Free, engine, false, say).await?;
         let point = tokio::select! {
             point = run(mesh.layout(), mesh.file(), &self.engine, load) => point,
             () = signals.stop() => Err(Failure::bad("interrupted")),

@@ -68,7 +68,7 @@ impl Fsck {
 /// No mesh runs there, perhaps because the store no longer starts: chaining's own binary reads the files.
 fn unserved(layout: &Layout) -> Result<(), Failure> {
     let mut check = Command::new(sibling("dsom-chaining")?);
-    check.arg("fsck").arg(layout.path("chaining")).arg(keys::log_vkey(layout)?).stderr(Stdio::null());
+    check.arg("fsck").arg(layout.path("chaining")).arg(keys::log_vkey(layout, keys::LOG)?).stderr(Stdio::null());
     let ran = check.output();
     let ran = ran.map_err(|error| Failure::unreachable("could not run dsom-chaining").because(&error))?;
     let lines = String::from_utf8_lossy(&ran.stdout);

@@ -42,7 +42,7 @@ impl MigrateStore {
         let mut command = self.server.command(service)?;
         command.arg("transfer");
         if service == "chaining" {
-            command.arg(keys::log_vkey(layout)?);
+            command.arg(keys::log_vkey(layout, keys::LOG)?);
         }
         let prefix = format!("DSOM_{}_", service.to_uppercase());
         command.env(format!("{prefix}DATA_DIR"), layout.path(service));

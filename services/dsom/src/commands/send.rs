@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use contracts::{OperatorId, StreamNo};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Data;
+use super::{Data, world};
 use crate::mesh::{Layout, MeshFile};
 use crate::{Failure, files, register};
 
@@ -28,6 +28,9 @@ pub struct Send {
     /// Records of a batch
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
+    /// To the sandbox in place of the market
+    #[arg(long)]
+    sandbox: bool,
     /// Where to write the receipts, a JSON object a line
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
@@ -50,6 +53,7 @@ impl Send {
             streams.entry(files::named(file)?).or_default().push(file.clone());
         }
         let mesh = MeshFile::read(&self.data.dir)?;
+        let ingest = if self.sandbox { &mesh.sandbox()?.ingest } else { &mesh.ingest };
         let layout = Layout::existing(&self.data.dir)?;
         let bars = MultiProgress::new();
         let started = Instant::now();
@@ -58,11 +62,12 @@ impl Send {
             let tokens = match known.entry(operator) {
                 Entry::Occupied(known) => Arc::clone(known.get()),
                 Entry::Vacant(unknown) => {
-                    let tokens = register::tokens(&layout, &mesh.licensing, operator, "").await?;
+                    let tokens = register::tokens(&layout, &mesh.licensing, operator, world(self.sandbox), "").await?;
                     Arc::clone(unknown.insert(tokens))
                 }
             };
-            let mut config = Config::new(&mesh.ingest, "", operator);
+            let mut config = Config::new(ingest, "", operator);
+            config.env = world(self.sandbox);
             config.token = Arc::new(move || tokens.token());
             config.batch_records_max = self.batch as usize;
             config.batch_bytes_max = contracts::batch::BATCH_BYTES_MAX;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use client::{Config, Sender};
+use contracts::receipt::Env;
 use contracts::{OperatorId, StreamNo};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
@@ -123,7 +124,7 @@ impl Market {
         let mut streams = Vec::new();
         for number in operators {
             let operator = made_up(number)?;
-            let tokens = register::tokens(layout, licensing, operator, "").await?;
+            let tokens = register::tokens(layout, licensing, operator, Env::Live, "").await?;
             for stream in 0..STREAMS {
                 let seed = u64::from(number) << 8 | u64::from(stream);
                 let (mut config, tokens) = (Config::new(ingest, "", operator), Arc::clone(&tokens));

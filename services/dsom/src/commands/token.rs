@@ -2,7 +2,7 @@
 
 use contracts::OperatorId;
 
-use super::Data;
+use super::{Data, world};
 use crate::mesh::{Layout, MeshFile, keys};
 use crate::{Failure, register};
 
@@ -21,6 +21,9 @@ pub struct Token {
     /// What it may do, separated by spaces [default: all that it may]
     #[arg(long, value_name = "SCOPES", requires = "operator", default_value = "")]
     scope: String,
+    /// For the sandbox in place of the market
+    #[arg(long, requires = "operator")]
+    sandbox: bool,
     /// Base URL of licensing, for a mesh that `dsom up` did not start here [default: what DIR/mesh.json says]
     #[arg(long, value_name = "URL", env = "DSOM_LICENSING")]
     licensing: Option<reqwest::Url>,
@@ -41,7 +44,7 @@ impl Token {
                     Some(url) => url.as_str().trim_end_matches('/').to_owned(),
                     None => MeshFile::read(&self.data.dir)?.licensing,
                 };
-                register::tokens(&layout, &licensing, operator, &self.scope).await?.token()
+                register::tokens(&layout, &licensing, operator, world(self.sandbox), &self.scope).await?.token()
             }
             (None, person) => {
                 let roles: Vec<&str> = self.role.iter().map(String::as_str).collect();

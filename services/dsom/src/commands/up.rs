@@ -12,7 +12,7 @@ use crate::signals::Signals;
 /// Runs nats-server and the services on this machine until Ctrl-C
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom up --data .dsom --simulate\n  dsom up --store scylla --nodes 127.0.0.1:9042\n\nOnce ready it writes DIR/mesh.json; what the parts print goes to DIR/logs."
+    after_help = "Example:\n  dsom up --data .dsom --sandbox --simulate\n  dsom up --store scylla --nodes 127.0.0.1:9042\n\nOnce ready it writes DIR/mesh.json; what the parts print goes to DIR/logs."
 )]
 pub struct Up {
     #[command(flatten)]
@@ -20,6 +20,9 @@ pub struct Up {
     /// Feed it records of made-up operators
     #[arg(long)]
     simulate: bool,
+    /// Run the sandbox beside it: another chain and another log, for tests of operators
+    #[arg(long)]
+    sandbox: bool,
     /// Which ports to take on 127.0.0.1
     #[arg(long, value_enum, default_value = "default")]
     ports: Ports,
@@ -31,7 +34,7 @@ impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
         let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| eprintln!("dsom: {what}"));
-        let starting = Mesh::start(&self.data.dir, self.ports, self.engine.clone(), say);
+        let starting = Mesh::start(&self.data.dir, self.ports, self.engine.clone(), self.sandbox, say);
         let mut mesh = tokio::select! {
             mesh = starting => mesh?,
             () = signals.stop() => return Ok(()),
@@ -73,6 +76,12 @@ impl Up {
         println!("  chaining   {}   GET /v1/chains/{{operator}}, /log/checkpoint", file.chaining);
         println!("  licensing  {}   POST /oauth2/token, GET /v1/register, /v1/operators", file.licensing);
         println!("  log key    {}\n", file.log_vkey);
+        if let Some(sandbox) = &file.sandbox {
+            println!("The sandbox, for tests of operators (docs/SANDBOX.md):");
+            println!("  ingest     {}", sandbox.ingest);
+            println!("  chaining   {}", sandbox.chaining);
+            println!("  log key    {}\n", sandbox.log_vkey);
+        }
         println!("Open to see records become facts:");
         println!("  {}/log/checkpoint   grows with every block", file.chaining);
         println!("  {}/v1/register      who is licensed to do what", file.licensing);

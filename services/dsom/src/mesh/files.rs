@@ -33,19 +33,37 @@ pub struct MeshFile {
     pub log_origin: String,
     /// The log's public key (C2SP signed-note vkey).
     pub log_vkey: String,
-    /// Process ids by name: `dsom`, `nats`, `licensing`, `chaining`, `ingest`.
+    /// The sandbox, if one runs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sandbox: Option<SandboxFile>,
+    /// Process ids by name: `dsom`, `nats`, `licensing`, `chaining`, `ingest`; with `sandbox-` in front those of the sandbox.
     pub pids: BTreeMap<String, u32>,
 }
 
-/// Where the parts of a mesh listen on 127.0.0.1.
+/// Where the sandbox is: another chain and another log, on another broker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SandboxFile {
+    /// Base URL of its ingest.
+    pub ingest: String,
+    /// Base URL of its chaining.
+    pub chaining: String,
+    /// Its NATS, for clients.
+    pub nats: String,
+    /// Its NATS, for monitoring.
+    pub nats_monitor: String,
+    /// Its log's origin.
+    pub log_origin: String,
+    /// Its log's public key.
+    pub log_vkey: String,
+}
+
+/// Where the parts of the market, or of the sandbox, listen on 127.0.0.1.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     /// Port of ingest.
     pub ingest: u16,
     /// Port of chaining.
     pub chaining: u16,
-    /// Port of licensing.
-    pub licensing: u16,
     /// Port of NATS for clients.
     pub nats: u16,
     /// Port of NATS for monitoring.
@@ -108,6 +126,15 @@ impl Layout {
 }
 
 impl MeshFile {
+    /// The sandbox.
+    ///
+    /// # Errors
+    /// None runs.
+    pub fn sandbox(&self) -> Result<&SandboxFile, Failure> {
+        let none = || Failure::unreachable("no sandbox runs in this mesh; start it with `dsom up --sandbox`");
+        self.sandbox.as_ref().ok_or_else(none)
+    }
+
     /// Reads `mesh.json` of a folder.
     ///
     /// # Errors

@@ -23,12 +23,22 @@ pub const TOKEN_ISSUER: &str = "https://issuer.dsom.localhost";
 pub const TOKEN_AUDIENCE: &str = "dsom";
 /// `aud` of development tokens of the sandbox.
 pub const TEST_TOKEN_AUDIENCE: &str = "dsom-test";
+/// The key that signs checkpoints.
+pub const LOG: &str = "keys/log.key";
+/// The key that signs checkpoints of the sandbox.
+pub const SANDBOX_LOG: &str = "keys/sandbox-log.key";
+/// The key that signs receipts of the sandbox.
+pub const SANDBOX_RECEIPT: &str = "keys/sandbox-receipt.pem";
 /// The key that signs certificates of development operators.
 pub const CONFORMANCE: &str = "keys/conformance.pem";
 /// `iss` of development receipts.
 pub const RECEIPT_ISSUER: &str = "https://ingest.dsom.localhost";
 /// Origin of the development log.
 pub const LOG_ORIGIN: &str = "dsom.localhost/log";
+/// `iss` of receipts of the development sandbox.
+pub const SANDBOX_RECEIPT_ISSUER: &str = "https://sandbox.dsom.localhost";
+/// Origin of the log of the development sandbox.
+pub const SANDBOX_LOG_ORIGIN: &str = "dsom.localhost/sandbox-log";
 /// Name of the development zone of blocked sites.
 pub const RPZ_ORIGIN: &str = "rpz.dsom.localhost";
 /// How long a development token is good for, in seconds.
@@ -50,7 +60,9 @@ pub fn ensure(layout: &Layout) -> Result<(), Failure> {
     ensure_pem(layout, "keys/token.pem")?;
     ensure_pem(layout, "keys/test-token.pem")?;
     ensure_pem(layout, CONFORMANCE)?;
-    ensure_log(layout, LOG_ORIGIN)?;
+    ensure_log(layout, LOG, LOG_ORIGIN)?;
+    ensure_pem(layout, SANDBOX_RECEIPT)?;
+    ensure_log(layout, SANDBOX_LOG, SANDBOX_LOG_ORIGIN)?;
     write_jwks(layout, "keys/issuer.jwks.json", &issuer(layout)?)?;
     write_jwks(layout, "keys/conformance.jwks.json", &read_pem(layout, CONFORMANCE)?)
 }
@@ -72,8 +84,8 @@ pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
     ensure_pem(layout, "keys/receipt.pem")?;
     ensure_pem(layout, "keys/token.pem")?;
     ensure_pem(layout, "keys/test-token.pem")?;
-    ensure_log(layout, origin)?;
-    match log_signer(layout)?.verifier().name() == origin {
+    ensure_log(layout, LOG, origin)?;
+    match log_signer(layout, LOG)?.verifier().name() == origin {
         true => Ok(()),
         false => Err(Failure::usage(format!("{} is the key of another log", layout.path("keys/log.key").display()))),
     }
@@ -131,8 +143,8 @@ pub fn ensure_pem_at(path: &Path) -> Result<SigningKey, Failure> {
     SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", path, &error))
 }
 
-fn ensure_log(layout: &Layout, origin: &str) -> Result<(), Failure> {
-    let path = layout.path("keys/log.key");
+fn ensure_log(layout: &Layout, name: &str, origin: &str) -> Result<(), Failure> {
+    let path = layout.path(name);
     if path.exists() {
         return Ok(());
     }
@@ -141,16 +153,16 @@ fn ensure_log(layout: &Layout, origin: &str) -> Result<(), Failure> {
     write_secret(&path, format!("{}\n", signer.to_secret_text()).as_bytes())
 }
 
-/// The public key of the log, as tools read it.
+/// The public key of the log whose key this is, as tools read it.
 ///
 /// # Errors
 /// The key is not there or can't be read.
-pub fn log_vkey(layout: &Layout) -> Result<String, Failure> {
-    Ok(log_signer(layout)?.verifier().to_string())
+pub fn log_vkey(layout: &Layout, name: &str) -> Result<String, Failure> {
+    Ok(log_signer(layout, name)?.verifier().to_string())
 }
 
-fn log_signer(layout: &Layout) -> Result<ledger::note::Signer, Failure> {
-    let path = layout.path("keys/log.key");
+fn log_signer(layout: &Layout, name: &str) -> Result<ledger::note::Signer, Failure> {
+    let path = layout.path(name);
     let text = fs::read_to_string(&path).map_err(|error| cannot("read", &path, &error))?;
     ledger::note::Signer::parse(text.trim()).map_err(|error| cannot("read", &path, &error))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use contracts::frame::FRAME_BYTES_MAX;
 
-use super::{Addresses, Layout};
+use super::Addresses;
 use crate::Failure;
 
 /// Oldest nats-server that keeps our promises: older ones lose what they acknowledged in some power cuts.
@@ -45,12 +45,12 @@ fn version(binary: &Path) -> Option<(u64, u64)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The text of `nats.conf`.
-pub fn config(layout: &Layout, at: Addresses) -> String {
+/// The text of `nats.conf`; `store` is the folder of JetStream.
+pub fn config(name: &str, store: &Path, at: Addresses) -> String {
     let payload = (FRAME_BYTES_MAX + (64 << 10)).next_multiple_of(1 << 20);
     format!(
         "# Written by dsom up at each start.\n\
-         server_name: dsom\n\
+         server_name: {name}\n\
          listen: \"127.0.0.1:{}\"\n\
          http: \"127.0.0.1:{}\"\n\
          max_payload: {payload}\n\
@@ -59,6 +59,6 @@ pub fn config(layout: &Layout, at: Addresses) -> String {
         at.nats,
         at.nats_monitor,
         256 << 20,
-        layout.path("nats/jetstream").display(),
+        store.display(),
     )
 }

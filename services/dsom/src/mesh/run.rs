@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{OnRestart, Plan, Supervised, signal};
-use super::{Addresses, Engine, Layout, MeshFile, keys, nats};
+use super::{Addresses, Engine, Layout, MeshFile, SandboxFile, keys, nats};
 use crate::Failure;
 
 /// How long a part may take until it is ready.
@@ -18,39 +18,55 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Which ports a mesh takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Ports {
-    /// 7101, 7102, 7103, 7122 and 7123.
+    /// 7101, 7102, 7103, 7122 and 7123; the sandbox 7111, 7112, 7132 and 7133.
     Default,
     /// Whatever is free.
     Free,
 }
 
+/// Where all of a mesh listens.
+#[derive(Debug, Clone, Copy)]
+struct Everything {
+    licensing: u16,
+    market: Addresses,
+    sandbox: Addresses,
+}
+
 impl Ports {
     /// The issuer of tokens: the address of licensing (RFC 8414). Where that is another one at each start, a name that stays: tokens
     /// outlive a restart.
-    fn issuer(self, at: Addresses) -> String {
+    fn issuer(self, licensing: u16) -> String {
         match self {
-            Self::Default => format!("http://127.0.0.1:{}", at.licensing),
+            Self::Default => format!("http://127.0.0.1:{licensing}"),
             Self::Free => "http://licensing.dsom.localhost".to_owned(),
         }
     }
 
-    fn addresses(self) -> Result<Addresses, Failure> {
-        match self {
-            Self::Default => {
-                Ok(Addresses { ingest: 7101, chaining: 7102, licensing: 7103, nats: 7122, nats_monitor: 7123 })
-            }
+    fn addresses(self) -> Result<Everything, Failure> {
+        let ports = match self {
+            Self::Default => [7103, 7101, 7102, 7122, 7123, 7111, 7112, 7132, 7133],
             Self::Free => {
-                let held: Vec<_> = (0..5).map(|_| std::net::TcpListener::bind("127.0.0.1:0")).collect();
-                let port = |at: usize| {
-                    let listener = held.get(at).and_then(|listener| listener.as_ref().ok());
-                    let port = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.port());
-                    port.ok_or_else(|| Failure::unreachable("no free port on 127.0.0.1"))
-                };
-                let (nats, nats_monitor) = (port(3)?, port(4)?);
-                Ok(Addresses { ingest: port(0)?, chaining: port(1)?, licensing: port(2)?, nats, nats_monitor })
+                // All at once, so that none is given twice.
+                let held: Vec<_> = (0..9).map_while(|_| std::net::TcpListener::bind("127.0.0.1:0").ok()).collect();
+                let free: Vec<u16> = held.iter().filter_map(|one| Some(one.local_addr().ok()?.port())).collect();
+                free.try_into().map_err(|_| Failure::unreachable("no free port on 127.0.0.1"))?
             }
-        }
+        };
+        let [licensing, market @ .., s1, s2, s3, s4] = ports;
+        let world =
+            |[ingest, chaining, nats, nats_monitor]: [u16; 4]| Addresses { ingest, chaining, nats, nats_monitor };
+        Ok(Everything { licensing, market: world(market), sandbox: world([s1, s2, s3, s4]) })
     }
+}
+
+/// One of the two worlds, as its parts see it.
+struct Side<'a> {
+    /// Before the names of its parts, and its folder.
+    prefix: &'static str,
+    ingest: &'a str,
+    chaining: &'a str,
+    nats: &'a str,
+    nats_monitor: &'a str,
 }
 
 /// A running mesh.
@@ -64,7 +80,7 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Starts a mesh in a folder and waits until it is ready. `say` is told what happens.
+    /// Starts a mesh in a folder, with a sandbox or without, and waits until it is ready. `say` is told what happens.
     ///
     /// # Errors
     /// Another mesh runs there, or a part can't be started or does not become ready.
@@ -72,6 +88,7 @@ impl Mesh {
         data: &Path,
         ports: Ports,
         engine: Engine,
+        with_sandbox: bool,
         say: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Result<Self, Failure> {
         let layout = Layout::open(data)?;
@@ -80,15 +97,28 @@ impl Mesh {
         stop_leftover(&layout).await;
         keys::ensure(&layout)?;
         let at = ports.addresses()?;
+        let http = |port: u16| format!("http://127.0.0.1:{port}");
+        let nats = |port: u16| format!("nats://127.0.0.1:{port}");
+        let sandbox = || -> Result<SandboxFile, Failure> {
+            Ok(SandboxFile {
+                ingest: http(at.sandbox.ingest),
+                chaining: http(at.sandbox.chaining),
+                nats: nats(at.sandbox.nats),
+                nats_monitor: http(at.sandbox.nats_monitor),
+                log_origin: keys::SANDBOX_LOG_ORIGIN.to_owned(),
+                log_vkey: keys::log_vkey(&layout, keys::SANDBOX_LOG)?,
+            })
+        };
         let file = MeshFile {
-            ingest: format!("http://127.0.0.1:{}", at.ingest),
-            chaining: format!("http://127.0.0.1:{}", at.chaining),
-            licensing: format!("http://127.0.0.1:{}", at.licensing),
-            issuer: ports.issuer(at),
-            nats: format!("nats://127.0.0.1:{}", at.nats),
-            nats_monitor: format!("http://127.0.0.1:{}", at.nats_monitor),
+            ingest: http(at.market.ingest),
+            chaining: http(at.market.chaining),
+            licensing: http(at.licensing),
+            issuer: ports.issuer(at.licensing),
+            nats: nats(at.market.nats),
+            nats_monitor: http(at.market.nats_monitor),
             log_origin: keys::LOG_ORIGIN.to_owned(),
-            log_vkey: keys::log_vkey(&layout)?,
+            log_vkey: keys::log_vkey(&layout, keys::LOG)?,
+            sandbox: with_sandbox.then(sandbox).transpose()?,
             pids: BTreeMap::new(),
         };
         let mut mesh = Self { layout, engine, parts: Vec::new(), file, _lock: lock };
@@ -101,31 +131,66 @@ impl Mesh {
         }
     }
 
-    async fn start_parts(&mut self, at: Addresses, say: Arc<dyn Fn(&str) + Send + Sync>) -> Result<(), Failure> {
-        let conf = self.layout.path("nats/nats.conf");
-        fs::write(&conf, nats::config(&self.layout, at))
-            .map_err(|error| Failure::usage(format!("could not write {}", conf.display())).because(&error))?;
+    async fn start_parts(&mut self, at: Everything, say: Arc<dyn Fn(&str) + Send + Sync>) -> Result<(), Failure> {
         let restarted: OnRestart =
             Arc::new(move |name, how| say(&format!("{name} ended ({how}) and was started again")));
+        let file = self.file.clone();
+        let market = Side {
+            prefix: "",
+            ingest: &file.ingest,
+            chaining: &file.chaining,
+            nats: &file.nats,
+            nats_monitor: &file.nats_monitor,
+        };
+        self.broker("nats", &market, at.market, &restarted).await?;
+        // Licensing first: the others want to know who may do what.
+        let plan = self.service("licensing", "licensing", &file.licensing, &market)?;
+        self.part(plan, &format!("{}/readyz", file.licensing), &restarted).await?;
+        self.world(["chaining", "ingest"], &market, &restarted).await?;
+        if let Some(SandboxFile { ingest, chaining, nats, nats_monitor, .. }) = &file.sandbox {
+            let sandbox = Side { prefix: "sandbox", ingest, chaining, nats, nats_monitor };
+            self.broker("sandbox-nats", &sandbox, at.sandbox, &restarted).await?;
+            self.world(["sandbox-chaining", "sandbox-ingest"], &sandbox, &restarted).await?;
+        }
+        self.refresh()
+    }
+
+    async fn broker(
+        &mut self,
+        name: &'static str,
+        side: &Side<'_>,
+        at: Addresses,
+        restarted: &OnRestart,
+    ) -> Result<(), Failure> {
+        let folder = self.layout.path(side.prefix).join("nats");
+        let conf = folder.join("nats.conf");
+        let cannot =
+            |error: std::io::Error| Failure::usage(format!("could not write {}", conf.display())).because(&error);
+        fs::create_dir_all(&folder).map_err(cannot)?;
+        fs::write(&conf, nats::config(name, &folder.join("jetstream"), at)).map_err(cannot)?;
         let server = Plan {
-            name: "nats",
+            name,
             program: nats::find()?,
             arguments: vec!["-c".into(), conf.display().to_string()],
             // JetStream's memory is given back early: the disk is the store.
             environment: vec![("GOMEMLIMIT".into(), "400MiB".into())],
-            log: self.layout.path("logs/nats.log"),
+            log: self.layout.path(&format!("logs/{name}.log")),
         };
-        self.part(server, &format!("{}/healthz", self.file.nats_monitor), &restarted).await?;
-        // Licensing first: the others want to know who may do what.
-        for (name, url) in [
-            ("licensing", self.file.licensing.clone()),
-            ("chaining", self.file.chaining.clone()),
-            ("ingest", self.file.ingest.clone()),
-        ] {
-            let plan = self.service(name, &url)?;
-            self.part(plan, &format!("{url}/readyz"), &restarted).await?;
+        self.part(server, &format!("{}/healthz", side.nats_monitor), restarted).await
+    }
+
+    /// Chaining and ingest of a world, by these names.
+    async fn world(
+        &mut self,
+        [chaining, ingest]: [&'static str; 2],
+        side: &Side<'_>,
+        restarted: &OnRestart,
+    ) -> Result<(), Failure> {
+        for (name, service, url) in [(chaining, "chaining", side.chaining), (ingest, "ingest", side.ingest)] {
+            let plan = self.service(name, service, url, side)?;
+            self.part(plan, &format!("{url}/readyz"), restarted).await?;
         }
-        self.refresh()
+        Ok(())
     }
 
     async fn part(&mut self, plan: Plan, ready: &str, restarted: &OnRestart) -> Result<(), Failure> {
@@ -137,25 +202,35 @@ impl Mesh {
     }
 
     /// What to run for one of our services.
-    fn service(&self, name: &'static str, url: &str) -> Result<Plan, Failure> {
-        let prefix = format!("DSOM_{}_", name.to_ascii_uppercase());
+    fn service(&self, name: &'static str, service: &str, url: &str, side: &Side<'_>) -> Result<Plan, Failure> {
+        let prefix = format!("DSOM_{}_", service.to_ascii_uppercase());
         let path = |inside: &str| self.layout.path(inside).display().to_string();
+        let in_sandbox = !side.prefix.is_empty();
+        let data = self.layout.path(side.prefix).join(service);
+        let audience = if in_sandbox { keys::TEST_TOKEN_AUDIENCE } else { keys::TOKEN_AUDIENCE };
         let mut settings = vec![
             ("LISTEN", url.trim_start_matches("http://").to_owned()),
-            ("NATS_URL", self.file.nats.clone()),
-            ("NATS_MONITOR_URL", self.file.nats_monitor.clone()),
-            ("DATA_DIR", path(name)),
-            ("TOKEN_AUDIENCE", keys::TOKEN_AUDIENCE.to_owned()),
+            ("NATS_URL", side.nats.to_owned()),
+            ("NATS_MONITOR_URL", side.nats_monitor.to_owned()),
+            ("DATA_DIR", data.display().to_string()),
+            ("TOKEN_AUDIENCE", audience.to_owned()),
         ];
-        settings.extend(self.engine.settings(name)?);
-        if name != "licensing" {
+        settings.extend(self.engine.settings(&name.replace('-', "_"))?);
+        if service != "licensing" {
+            let jwks = if in_sandbox { "test/jwks.json" } else { "jwks.json" };
             settings.extend([
-                ("JWKS", format!("{}/jwks.json", self.file.licensing)),
+                ("JWKS", format!("{}/{jwks}", self.file.licensing)),
                 ("TOKEN_ISSUER", self.file.issuer.clone()),
             ]);
         }
-        match name {
-            "licensing" => settings.extend([
+        if in_sandbox {
+            settings.extend([
+                ("REGISTRY_NATS_URL", self.file.nats.clone()),
+                ("REGISTRY_NATS_MONITOR_URL", self.file.nats_monitor.clone()),
+            ]);
+        }
+        settings.extend(match (service, in_sandbox) {
+            ("licensing", _) => vec![
                 ("ISSUER", self.file.issuer.clone()),
                 ("TOKEN_KEY", path("keys/token.pem")),
                 ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
@@ -164,17 +239,27 @@ impl Mesh {
                 ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),
                 ("RPZ_SERVER", format!("ns.{}", keys::RPZ_ORIGIN)),
                 ("RPZ_CONTACT", format!("hostmaster.{}", keys::RPZ_ORIGIN)),
-            ]),
-            "ingest" => settings.extend([
+            ],
+            ("ingest", false) => vec![
                 ("RECEIPT_KEY", path("keys/receipt.pem")),
                 ("RECEIPT_ISSUER", keys::RECEIPT_ISSUER.to_owned()),
+                ("ENV", "live".to_owned()),
+            ],
+            ("ingest", true) => vec![
+                ("RECEIPT_KEY", path(keys::SANDBOX_RECEIPT)),
+                ("RECEIPT_ISSUER", keys::SANDBOX_RECEIPT_ISSUER.to_owned()),
                 ("ENV", "test".to_owned()),
-            ]),
-            _ => settings.extend([("LOG_KEY", path("keys/log.key")), ("LOG_ORIGIN", keys::LOG_ORIGIN.to_owned())]),
-        }
+            ],
+            (_, false) => vec![("LOG_KEY", path(keys::LOG)), ("LOG_ORIGIN", keys::LOG_ORIGIN.to_owned())],
+            (_, true) => {
+                vec![("LOG_KEY", path(keys::SANDBOX_LOG)), ("LOG_ORIGIN", keys::SANDBOX_LOG_ORIGIN.to_owned())]
+            }
+        });
         let mut environment: Vec<(String, String)> =
             settings.into_iter().map(|(name, value)| (format!("{prefix}{name}"), value)).collect();
         environment.push(("DSOM_STOP_WITH_STDIN".into(), "1".into()));
+        // Its keys and names are for development, whatever the market's ingest says of its world.
+        environment.push(("DSOM_PRODUCTION".into(), "false".into()));
         for (field, value) in [
             ("ISSUER", keys::TOKEN_ISSUER.to_owned()),
             ("AUDIENCE", keys::TOKEN_AUDIENCE.to_owned()),
@@ -184,7 +269,7 @@ impl Mesh {
         }
         Ok(Plan {
             name,
-            program: sibling(&format!("dsom-{name}"))?,
+            program: sibling(&format!("dsom-{service}"))?,
             arguments: Vec::new(),
             environment,
             log: self.layout.path(&format!("logs/{name}.log")),
@@ -235,13 +320,13 @@ fn lock(layout: &Layout) -> Result<File, Failure> {
     }
 }
 
-/// Stops a nats-server of this folder that outlived a killed supervisor: it would hold the store.
+/// Stops every nats-server of this folder that outlived a killed supervisor: it would hold the store.
 async fn stop_leftover(layout: &Layout) {
-    let conf = layout.path("nats/nats.conf").display().to_string();
+    let confs = ["nats/nats.conf", "sandbox/nats/nats.conf"].map(|conf| layout.path(conf).display().to_string());
     let Ok(processes) = fs::read_dir("/proc") else { return };
     for pid in processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if line.split(|b| *b == 0).any(|argument| argument == conf.as_bytes()) {
+        if line.split(|b| *b == 0).any(|argument| confs.iter().any(|conf| argument == conf.as_bytes())) {
             signal(pid, "TERM").await;
             while Path::new(&format!("/proc/{pid}")).exists() {
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use client::TokenConfig;
+use contracts::receipt::Env;
 use contracts::{OperatorId, UnixMillis};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ const LICENCE_DAYS: i64 = 5 * 365;
 const KEY_DAYS: i64 = 365;
 
 /// Makes sure that an operator is live in the register of a development mesh. What is done already is not done again, so that a way
-/// that was broken off is gone to its end. `licensing` is its base URL. Gives what the operator's client asks for tokens with.
+/// that was broken off is gone to its end. `licensing` is its base URL. Gives what the operator's client for that world asks for tokens with.
 ///
 /// # Errors
 /// [`Failure`]: licensing does not answer or refuses, or the development keys are not there.
@@ -27,16 +28,22 @@ pub async fn enrol(
     layout: &Layout,
     licensing: &str,
     operator: OperatorId,
+    env: Env,
     scope: &str,
 ) -> Result<TokenConfig, Failure> {
     let live = OperatorKey::ensure(layout, operator, "live")?;
+    let test = OperatorKey::ensure(layout, operator, "test")?;
     let issuer = issuer(licensing).await?;
+    let key = match env {
+        Env::Live => &live,
+        Env::Test => &test,
+    };
     let tokens = TokenConfig {
         endpoint: format!("{licensing}/oauth2/token"),
         issuer: issuer.clone(),
-        client_id: format!("dsom_live_{operator}"),
-        kid: live.kid.clone(),
-        key_der: live.der()?,
+        client_id: format!("dsom_{}_{operator}", env.as_str()),
+        kid: key.kid.clone(),
+        key_der: key.der()?,
         scope: scope.to_owned(),
     };
     let place = |sub: &str| -> Result<Clerk, Failure> {
@@ -44,7 +51,6 @@ pub async fn enrol(
         Ok(Clerk::new(Place { url: licensing.to_owned(), token }))
     };
     let way = Way { one: place("clerk-1")?, other: place("clerk-2")?, id: operator.to_string(), issuer: &issuer };
-    let test = OperatorKey::ensure(layout, operator, "test")?;
     way.go(layout, operator, &live, &test).await?;
     Ok(tokens)
 }

@@ -353,6 +353,16 @@ async fn a_full_mailbox_is_overload_and_empties_again() {
     assert!(stored.len() < 20, "what waits goes together: {stored:?}");
 }
 
+/// Alerts are raised behind the answers: waits until there are as many as are expected.
+async fn alerted(world: &World, expected: &[Flagged]) {
+    let began = Instant::now();
+    while world.fake.flagged.lock().unwrap().len() < expected.len() {
+        assert!(began.elapsed() < Duration::from_secs(10), "no alert");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(*world.fake.flagged.lock().unwrap(), expected);
+}
+
 #[actix::test]
 async fn flagged_records_are_alerted_once_they_are_accepted_and_then_gathered() {
     use contracts::registry::Flag::{AfterSuspension, OutsideLicence};
@@ -364,11 +374,11 @@ async fn flagged_records_are_alerted_once_they_are_accepted_and_then_gathered() 
     let told = |flag, first_seq, last_seq, records| Flagged { flag, first_seq, last_seq, records };
     send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
     let first = told(AfterSuspension, 1, 3, 2);
-    assert_eq!(*world.fake.flagged.lock().unwrap(), [first]);
+    alerted(&world, &[first]).await;
     // A retry changes nothing; of what begins inside the accepted, only the rest counts.
     send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
     send(3, &[A, B], flagged(OutsideLicence, &[0, 1])).await;
-    assert_eq!(*world.fake.flagged.lock().unwrap(), [first, told(OutsideLicence, 4, 4, 1)]);
+    alerted(&world, &[first, told(OutsideLicence, 4, 4, 1)]).await;
     // More of the same within a minute waits for its end.
     send(5, &[A], flagged(AfterSuspension, &[0])).await;
     assert_eq!(world.fake.flagged.lock().unwrap().len(), 2);
@@ -386,11 +396,6 @@ async fn a_lost_answer_or_a_broker_that_is_away_loses_no_alert() {
     assert!(appended(&world.tell_beside(1, &[A, B], beside()).await.expect("an answer")));
     assert!(appended(&world.tell_beside(3, &[A], beside()).await.expect("an answer")));
     *world.fake.alerts_away.lock().unwrap() = false;
-    let began = Instant::now();
-    while world.fake.flagged.lock().unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(10), "no alert");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
     let both = Flagged { flag: AfterSuspension, first_seq: 1, last_seq: 3, records: 2 };
-    assert_eq!(*world.fake.flagged.lock().unwrap(), [both]);
+    alerted(&world, &[both]).await;
 }

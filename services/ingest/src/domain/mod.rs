@@ -4,6 +4,7 @@ pub mod batch;
 pub mod beside;
 pub mod budget;
 pub mod difference;
+pub mod exchange;
 pub mod flags;
 pub mod line;
 pub mod rate;

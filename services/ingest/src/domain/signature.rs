@@ -96,13 +96,8 @@ pub fn check(signed: Signed<'_>, standing: &OperatorStanding, env: Env, now: Uni
 /// The key with a name that may be used at a time.
 fn key(standing: &OperatorStanding, kid: &str, env: Env, created: UnixMillis) -> Result<VerifyingKey, BadSigned> {
     let known = standing.keys.iter().find(|key| key.kid == kid && key.env == env);
-    let KeyStanding { jwk, not_before, expires, .. } = known.ok_or_else(|| BadSigned::UnknownKey {
-        kid: kid.to_owned(),
-        env: match env {
-            Env::Live => "live",
-            Env::Test => "test",
-        },
-    })?;
+    let KeyStanding { jwk, not_before, expires, .. } =
+        known.ok_or_else(|| BadSigned::UnknownKey { kid: kid.to_owned(), env: env.as_str() })?;
     if created < *not_before || *expires <= created {
         return Err(BadSigned::KeyTime { not_before: *not_before, expires: *expires, created });
     }

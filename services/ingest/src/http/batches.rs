@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::body::{self, Coding};
 use super::prepare::{Prepared, Sent, prepare};
+use super::sandbox::{self, Test};
 use super::{Service, refusal, signature};
 use crate::actors::{Accepted, Append, Order, Unavailable, now};
 use crate::domain::StreamKey;
@@ -38,6 +39,8 @@ pub(super) const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-ro
         ("DSOM-Batch-Root" = Option<String>, Header, description = "Base64 of the RFC 6962 root over the records, checked"),
         ("Signature-Input" = Option<String>, Header, description = "RFC 9421 in the profile of docs/SIGNATURES.md; with Signature"),
         ("Signature" = Option<String>, Header, description = "The operator's signature of DSOM-Batch-Root, which must be there, too"),
+        ("DSOM-Test-Answer" = Option<String>, Header, description = "The sandbox alone: `gap`, `unavailable` or `lost`"),
+        ("DSOM-Test-Delay" = Option<u32>, Header, description = "The sandbox alone: milliseconds to answer later, at most 30,000"),
         ("Content-Encoding" = Option<String>, Header, description = "`identity`, `gzip` or `zstd`"),
     ),
     request_body(
@@ -65,20 +68,44 @@ pub async fn post(
     let stream = stream.parse::<StreamNo>();
     let stream = stream.map_err(|error| ApiError::new(Code::BadRequest, format!("stream: {error}")))?;
     let key = StreamKey { operator: caller.operator(), stream };
-    let standing = service.standing(caller.operator())?;
-    let (media, coding, announced) = (media(&request)?, coding(&request)?, announced_root(&request)?);
-    let signature = signature::read(&request, announced, &standing, service.env, now())?;
+    match &service.sandbox {
+        Some(sandbox) => sandbox.answer(&request, &caller, key, payload, &service).await,
+        None => {
+            sandbox::refuse(request.headers())?;
+            append(&request, key, payload, &service, None).await
+        }
+    }
+}
+
+/// Appends a batch; `test` says what the sandbox was asked to answer instead, and learns what was sent.
+pub(super) async fn append(
+    request: &HttpRequest,
+    key: StreamKey,
+    payload: web::Payload,
+    service: &Service,
+    test: Option<&mut Test>,
+) -> Result<HttpResponse, ApiError> {
+    let StreamKey { operator, stream } = key;
+    let standing = service.standing(operator)?;
+    let (media, coding, announced) = (media(request)?, coding(request)?, announced_root(request)?);
+    let signature = signature::read(request, announced, &standing, service.env, now())?;
 
     let mut lease = service.budget.lease();
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let body = body::read(payload, length, &mut lease).await.map_err(|error| refusal::body(&error))?;
-    let sent = Sent { body, coding, media, now: now(), standing, signature, lease };
-    let Prepared { batch, part, beside, lease } = prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
+    let sum_up = test.is_some();
+    let sent = Sent { body, coding, media, now: now(), standing, signature, sum_up, lease };
+    let Prepared { batch, part, beside, summary, lease } =
+        prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
     if announced.is_some_and(|root| root != batch.root()) {
         let detail = format!("the root of the records that arrived is {}", batch.root());
         return Err(ApiError::new(Code::RootMismatch, detail));
     }
-    service.admit(caller.operator(), batch.count())?;
+    service.admit(operator, batch.count())?;
+    if let Some(test) = test {
+        test.batch = summary;
+        test.before_append(service, key).await?;
+    }
 
     let (reply, answer) = oneshot::channel();
     let append = Append { batch: Arc::clone(&batch), part, beside, lease, reply };

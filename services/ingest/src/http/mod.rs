@@ -7,8 +7,10 @@ mod prepare;
 pub mod receipt_keys;
 pub mod receipts;
 mod refusal;
+mod sandbox;
 mod signature;
 pub mod streams;
+pub mod traffic;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,7 @@ use crate::actors::{Packers, Registry, Truth, now};
 use crate::domain::rate::Bucket;
 use crate::domain::{Budget, StreamKey};
 use receipt_keys::ReceiptKey;
+pub use sandbox::Sandbox;
 
 /// Scope that lets an operator send records.
 pub const RECORDS_WRITE: &str = "records:write";
@@ -51,6 +54,8 @@ pub struct Service {
     pub env: Env,
     /// How fast each operator may send, if that is limited.
     pub rates: Option<Rates>,
+    /// What the sandbox adds; nothing in the market.
+    pub sandbox: Option<Sandbox>,
     /// How operators stand.
     pub standings: Arc<Standings>,
 }
@@ -119,6 +124,7 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
         .app_data(web::Data::new(service))
         .route("/v1/streams/{stream}/batches", web::post().to(batches::post))
         .route("/v1/streams", web::get().to(streams::get))
+        .route("/v1/traffic", web::get().to(traffic::get))
         .route("/v1/receipts", web::get().to(receipts::get))
         .route("/v1/receipt-keys", web::get().to(receipt_keys::get));
 }

@@ -12,6 +12,7 @@ const ALWAYS: &[Code] =
 const BATCH: &[Code] = &[
     Code::BadBody,
     Code::BadRequest,
+    Code::TestHeader,
     Code::RequestTimeout,
     Code::Reserialised,
     Code::RewriteAttempt,
@@ -31,6 +32,7 @@ const BATCH: &[Code] = &[
 const REFUSALS: &[Refusals] = &[
     ("/v1/streams/{stream}/batches", "post", &[ALWAYS, BATCH]),
     ("/v1/streams", "get", &[ALWAYS]),
+    ("/v1/traffic", "get", &[ALWAYS, &[Code::BadRequest, Code::NotFound]]),
     ("/v1/receipts", "get", &[ALWAYS, &[Code::BadRequest, Code::NotFound]]),
     ("/v1/receipt-keys", "get", &[&[Code::Internal]]),
 ];
@@ -91,7 +93,13 @@ pub enum Records {
         description = "Operators send records and get signed receipts. A receipt is the regulator's promise.",
         license(name = "Apache-2.0")
     ),
-    paths(super::batches::post, super::streams::get, super::receipts::get, super::receipt_keys::get),
+    paths(
+        super::batches::post,
+        super::streams::get,
+        super::traffic::get,
+        super::receipts::get,
+        super::receipt_keys::get
+    ),
     components(schemas(Problem))
 )]
 struct Routes;

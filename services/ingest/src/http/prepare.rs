@@ -8,9 +8,11 @@ use contracts::UnixMillis;
 use contracts::batch::{self, BatchError, Media};
 use contracts::frame::{BadFrame, Part};
 use contracts::registry::OperatorStanding;
+use contracts::traffic;
 
 use super::body::{self, BadBody, Coding};
 use crate::actors::Packers;
+use crate::domain::exchange::summary;
 use crate::domain::flags::flags;
 use crate::domain::{Batch, Beside, Lease};
 
@@ -35,6 +37,8 @@ pub struct Sent {
     pub standing: Arc<OperatorStanding>,
     /// Its signature, as it is kept.
     pub signature: Option<String>,
+    /// Whether it is summed up for the sandbox.
+    pub sum_up: bool,
     /// The memory it holds.
     pub lease: Lease,
 }
@@ -47,6 +51,8 @@ pub struct Prepared {
     pub part: Option<Part>,
     /// What is kept beside it, if anything.
     pub beside: Option<Arc<Beside>>,
+    /// What the sandbox keeps of it.
+    pub summary: Option<traffic::Sent>,
     /// The memory it holds.
     pub lease: Lease,
 }
@@ -83,11 +89,12 @@ pub async fn prepare(sent: Sent, packers: &Arc<Packers>) -> Result<Prepared, Unf
 }
 
 fn prepare_here(sent: Sent, packers: &Packers) -> Result<Prepared, Unfit> {
-    let Sent { body, coding, media, now, standing, signature, mut lease } = sent;
+    let Sent { body, coding, media, now, standing, signature, sum_up, mut lease } = sent;
     let body = body::unpack(body, coding, &mut lease).map_err(Unfit::Body)?;
     let checked = batch::check(&body, media, now).map_err(Unfit::Batch)?;
     let beside = Beside { flags: flags(&standing, &checked, &body, now), signature };
     let batch = Batch::new(checked.first_seq, body, checked.starts, checked.lengths);
+    let summary = sum_up.then(|| summary(&batch, now));
     let alone = batch.memory_bytes() >= PACK_ALONE_BYTES_MIN;
     let part = alone.then(|| packers.with(|packer| batch.pack(packer))).transpose().map_err(Unfit::Packing)?;
     let packed_bytes = part.as_ref().map_or(0, Part::packed_len);
@@ -95,5 +102,5 @@ fn prepare_here(sent: Sent, packers: &Packers) -> Result<Prepared, Unfit> {
         return Err(Unfit::Body(BadBody::NoMemory));
     }
     let beside = (!beside.is_empty()).then(|| Arc::new(beside));
-    Ok(Prepared { batch: Arc::new(batch), part, beside, lease })
+    Ok(Prepared { batch: Arc::new(batch), part, beside, summary, lease })
 }

@@ -12,7 +12,7 @@ use runtime::ApiError;
 use crate::domain::signature::{BadSigned, Signed, check};
 
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
-const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 
 /// The signature of a batch as it is kept; nothing for one that is not signed and need not be.
 ///

@@ -9,6 +9,7 @@ mod flags;
 mod old;
 mod register;
 mod replicas;
+mod sandbox;
 mod signatures;
 mod tokens;
 mod world;

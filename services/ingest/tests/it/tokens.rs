@@ -64,7 +64,7 @@ async fn every_route_needs_a_good_token_unless_it_is_listed() {
             }
         }
     }
-    assert_eq!(routes, 4);
+    assert_eq!(routes, 5);
     assert!(world.frames(operator.id, 0).await.is_empty());
 }
 

@@ -152,7 +152,7 @@ impl Server {
         state.records.extend_from_slice(&lines[known..]);
         let mut claims = json!({
             "iss": "test", "operator": OPERATOR, "stream": 3, "first_seq": first, "last_seq": first + lines.len() - 1,
-            "count": lines.len(), "root": ledger::root(&leaves).to_string(), "accepted_at": "2026-10-24T18:00:29.498Z", "env": "test",
+            "count": lines.len(), "root": ledger::root(&leaves).to_string(), "accepted_at": "2026-10-24T18:00:29.498Z", "env": "live",
         });
         match deed {
             Some(Deed::LoseTheAnswer) => return None,
