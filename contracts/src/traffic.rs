@@ -65,6 +65,9 @@ pub struct Exchange {
     /// The next seq, as a `gap` told it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected_seq: Option<Seq>,
+    /// After how many seconds to ask again, as the answer said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_s: Option<u32>,
     /// From the head's arrival to the answer, in milliseconds, with the delay that was asked for.
     pub took_ms: u32,
 }

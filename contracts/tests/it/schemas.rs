@@ -288,7 +288,8 @@ fn exchange() -> Value {
         ],
         &[],
     );
-    let optional = ["client_key", "media", "coding", "forced", "delayed_ms", "batch", "code", "expected_seq"];
+    let optional =
+        ["client_key", "media", "coding", "forced", "delayed_ms", "batch", "code", "expected_seq", "retry_after_s"];
     object(
         &[
             ("at", millis()),
@@ -304,6 +305,7 @@ fn exchange() -> Value {
             ("status", integer(200, 599)),
             ("code", text()),
             ("expected_seq", seq()),
+            ("retry_after_s", count()),
             ("took_ms", count()),
         ],
         &optional,
@@ -341,7 +343,7 @@ fn the_types_write_what_the_schemas_name() {
     let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
     let standing = json!({ "operator": id, "version": 1, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
     let sent = json!({ "first_seq": 1, "count": 1, "root": zero, "earliest": 0, "latest": 0, "types": { "wager": 1 }, "verticals": { "slots": 1 } });
-    let exchange = json!({ "at": 0, "operator": id, "stream": 0, "client_key": "x", "media": "x", "coding": "x", "signed": false, "forced": "gap", "delayed_ms": 1, "batch": sent, "status": 409, "code": "gap", "expected_seq": 1, "took_ms": 0 });
+    let exchange = json!({ "at": 0, "operator": id, "stream": 0, "client_key": "x", "media": "x", "coding": "x", "signed": false, "forced": "gap", "delayed_ms": 1, "batch": sent, "status": 409, "code": "gap", "expected_seq": 1, "retry_after_s": 2, "took_ms": 0 });
     let stopped = json!({ "operator": id, "reason": "x", "at": 0 });
     let frozen = json!({ "origin": "x", "size": 0, "reason": "x", "at": 0 });
     let query = json!({ "operator": id, "stream": 0, "from": 1, "to": 1 });

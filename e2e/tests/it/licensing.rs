@@ -16,10 +16,11 @@ const FOLLOWED: Duration = Duration::from_secs(1);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_second() {
     let _turn = turn().await;
-    let world = World::started().await;
+    let world = World::with_sandbox().await;
     let told = shell(&world, &walk("docs/LICENSING.md"));
     assert!(told.contains("live") && told.contains("clerk-2"), "{told}");
     let mesh = world.mesh();
+    certificate_is_good(&world);
     let mut seq = third_party(&world).await;
 
     // A token that was given; then the licence is suspended, then the key revoked.
@@ -97,6 +98,19 @@ fn key_id(world: &World) -> String {
     let request = std::fs::read_to_string(world.dir().join("live-key.json")).expect("the walk wrote it");
     let request: Value = serde_json::from_str(&request).expect("JSON");
     request["kid"].as_str().expect("a kid").to_owned()
+}
+
+/// joserfc reads the certificate that the walk wrote.
+fn certificate_is_good(world: &World) {
+    let Some(python) = python() else { return };
+    let mut reader = Command::new(python);
+    reader.arg(root().join("e2e/python/certificate.py")).arg(world.dir().join("keys/conformance.jwks.json"));
+    let ran = reader.arg(world.dir().join("certificate.txt")).output().expect("python runs");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    let claims: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&claims["sub"], &claims["result"]), (&json!(OPERATOR), &json!("passed")));
+    assert_eq!(claims["checks"].as_array().map(Vec::len), Some(7));
 }
 
 /// Authlib gets a token and posts the operator's first record; gives the next seq.

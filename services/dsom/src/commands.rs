@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod bench;
+mod conformance;
 mod desk;
 mod fsck;
 mod health;
@@ -9,6 +10,7 @@ mod licence;
 mod migrate;
 mod migrate_store;
 mod operator;
+mod rehearse;
 mod send;
 mod simulate;
 mod site;
@@ -44,6 +46,8 @@ enum Command {
     Operator(operator::Operator),
     Licence(licence::Licence),
     Site(site::Site),
+    Rehearse(rehearse::Rehearse),
+    Conformance(conformance::Conformance),
     Keys(keys::Keys),
     Send(send::Send),
     Simulate(simulate::Simulate),
@@ -79,6 +83,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Operator(operator) => wait(operator.run()),
         Command::Licence(licence) => wait(licence.run()),
         Command::Site(site) => wait(site.run()),
+        Command::Rehearse(rehearse) => wait(rehearse.run()),
+        Command::Conformance(conformance) => wait(conformance.run()),
         Command::Keys(keys) => keys.run(),
         Command::Send(send) => wait(send.run()),
         Command::Simulate(simulate) => wait(simulate.run()),

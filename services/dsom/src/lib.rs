@@ -4,11 +4,13 @@
 
 pub mod bench;
 pub mod commands;
+pub mod conformance;
 pub mod failure;
 pub mod files;
 pub mod generate;
 pub mod mesh;
 pub mod register;
+pub mod rehearsal;
 pub mod signals;
 pub mod verify;
 

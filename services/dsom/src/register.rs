@@ -5,7 +5,7 @@ mod enrol;
 mod keys;
 
 pub use clerk::{Clerk, Place};
-pub use enrol::enrol;
+pub use enrol::{enrol, next_test_key, test_client};
 
 use std::sync::Arc;
 
@@ -33,12 +33,20 @@ pub async fn key_request(
     Ok(format!("{request:#}"))
 }
 
-/// A certificate of the published checks by the development key: nothing was checked.
+/// A certificate of the published checks: a compact JWS by the key in a file, or by the development key of a mesh.
 ///
 /// # Errors
-/// The development key is not there.
-pub fn development_certificate(layout: &Layout, operator: OperatorId) -> Result<String, Failure> {
-    enrol::certificate(layout, &operator.to_string())
+/// The key is not there or can't be read.
+pub fn certificate(
+    pem: Option<&std::path::Path>,
+    layout: impl FnOnce() -> Result<Layout, Failure>,
+    claims: &serde_json::Value,
+) -> Result<String, Failure> {
+    let key = match pem {
+        Some(pem) => keys::OperatorKey::existing(pem)?,
+        None => keys::OperatorKey::new(crate::mesh::keys::read_pem(&layout()?, crate::mesh::keys::CONFORMANCE)?),
+    };
+    Ok(key.jws("dsom-conformance+jwt", claims))
 }
 
 /// The moment so many days from now: RFC 3339 UTC.

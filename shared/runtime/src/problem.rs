@@ -61,6 +61,11 @@ impl ApiError {
         self.more.fields.get(name)
     }
 
+    /// What its Retry-After says, in seconds.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        self.more.retry_after_s.or((self.code == Code::Unavailable).then_some(1))
+    }
+
     fn to_json(&self, request_id: &str) -> Value {
         let problem = self.code.problem();
         let mut fields = self.more.fields.clone();
@@ -87,8 +92,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut answer = HttpResponse::build(self.status_code());
         answer.content_type(PROBLEM_JSON).insert_header((header::CACHE_CONTROL, "no-store"));
-        let seconds = self.more.retry_after_s.or((self.code == Code::Unavailable).then_some(1));
-        if let Some(seconds) = seconds {
+        if let Some(seconds) = self.retry_after_s() {
             answer.insert_header((header::RETRY_AFTER, seconds));
         }
         if self.code == Code::Unauthorized {

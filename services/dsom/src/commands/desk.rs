@@ -40,13 +40,21 @@ impl Desk {
         }
     }
 
+    /// The folder of the development mesh, as given.
+    pub(super) fn data(&self) -> &Path {
+        &self.data.dir
+    }
+
+    /// The token of who asks.
+    pub(super) fn token(&self) -> Result<String, Failure> {
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => keys::person_token(&Layout::existing(&self.data.dir)?, &self.clerk, &["clerk"]),
+        }
+    }
+
     pub(super) fn open(&self) -> Result<Clerk, Failure> {
-        let url = self.url()?;
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => keys::person_token(&Layout::existing(&self.data.dir)?, &self.clerk, &["clerk"])?,
-        };
-        Ok(Clerk::new(Place { url, token }))
+        Ok(Clerk::new(Place { url: self.url()?, token: self.token()? }))
     }
 }
 

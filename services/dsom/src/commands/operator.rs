@@ -87,14 +87,12 @@ enum What {
         #[command(flatten)]
         ground: Ground,
     },
-    /// Files the certificate of the published checks
+    /// Files the certificate that `dsom conformance` wrote
     Certify {
         operator: OperatorId,
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
-    /// Signs a certificate with the development key of a mesh, without a check: production certificates come from the checks alone
-    DevelopmentCertificate { operator: OperatorId },
     /// Proposes that the operator sends records of the market
     GoLive {
         operator: OperatorId,
@@ -120,13 +118,9 @@ impl Operator {
             println!("{}", register::key_request(*operator, pem, env, &self.desk.url()?).await?);
             return Ok(());
         }
-        if let What::DevelopmentCertificate { operator } = &self.what {
-            println!("{}", register::development_certificate(&self.desk.layout()?, *operator)?);
-            return Ok(());
-        }
         let clerk = self.desk.open()?;
         let (operator, decision, ground) = match self.what {
-            What::KeyRequest { .. } | What::DevelopmentCertificate { .. } => return Ok(()),
+            What::KeyRequest { .. } => return Ok(()),
             What::List { q, stage, overdue } => {
                 let mut query = vec![("limit", "500".to_owned())];
                 query.extend(q.map(|q| ("q", q)));

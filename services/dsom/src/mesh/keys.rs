@@ -13,6 +13,7 @@ use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, KeypairBytes};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::Layout;
 use crate::Failure;
@@ -31,6 +32,8 @@ pub const SANDBOX_LOG: &str = "keys/sandbox-log.key";
 pub const SANDBOX_RECEIPT: &str = "keys/sandbox-receipt.pem";
 /// The key that signs certificates of development operators.
 pub const CONFORMANCE: &str = "keys/conformance.pem";
+/// `iss` of certificates by the development key.
+pub const CONFORMANCE_ISSUER: &str = "https://conformance.dsom.localhost";
 /// `iss` of development receipts.
 pub const RECEIPT_ISSUER: &str = "https://ingest.dsom.localhost";
 /// Origin of the development log.
@@ -194,15 +197,26 @@ fn issuer(layout: &Layout) -> Result<SigningKey, Failure> {
 /// It is not there or can't be read.
 pub fn read_pem(layout: &Layout, name: &str) -> Result<SigningKey, Failure> {
     let path = layout.path(name);
-    let pem = fs::read_to_string(&path).map_err(|error| {
-        Failure::usage(format!("no keys in {}; make them with `dsom keys`", layout.root().display())).because(&error)
-    })?;
-    SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", &path, &error))
+    if !path.exists() {
+        let root = layout.root().display();
+        return Err(Failure::usage(format!("no keys in {root}; make them with `dsom keys`")));
+    }
+    read_pem_at(&path)
 }
 
-fn kid(key: &SigningKey) -> String {
-    let public = key.verifying_key();
-    URL_SAFE_NO_PAD.encode(public.as_bytes().first_chunk::<8>().copied().unwrap_or_default())
+/// Reads an Ed25519 key.
+///
+/// # Errors
+/// It is not there or can't be read.
+pub fn read_pem_at(path: &Path) -> Result<SigningKey, Failure> {
+    let pem = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+    SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", path, &error))
+}
+
+/// The thumbprint of RFC 7638.
+pub fn kid(key: &SigningKey) -> String {
+    let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
 fn cannot(what: &str, path: &Path, error: &dyn std::error::Error) -> Failure {

@@ -34,25 +34,60 @@ pub async fn enrol(
     let live = OperatorKey::ensure(layout, operator, "live")?;
     let test = OperatorKey::ensure(layout, operator, "test")?;
     let issuer = issuer(licensing).await?;
+    let way = Way::new(layout, licensing, operator, &issuer)?;
+    way.go(layout, operator, &live, &test).await?;
     let key = match env {
         Env::Live => &live,
         Env::Test => &test,
     };
-    let tokens = TokenConfig {
+    client(licensing, &issuer, operator, env, key, scope)
+}
+
+/// Has a further test key of a development operator registered, to which it may go over; gives what tokens are asked for with.
+///
+/// # Errors
+/// As [`enrol`].
+pub async fn next_test_key(layout: &Layout, licensing: &str, operator: OperatorId) -> Result<TokenConfig, Failure> {
+    let key = OperatorKey::ensure(layout, operator, "test-2")?;
+    let issuer = issuer(licensing).await?;
+    let way = Way::new(layout, licensing, operator, &issuer)?;
+    let shown = way.one.operator(&way.id).await?;
+    if !shown.is_some_and(|shown| has_key(&shown.body, &key)) {
+        way.decide(&way.add_key(&key, "test")).await?;
+    }
+    client(licensing, &issuer, operator, Env::Test, &key, "")
+}
+
+/// What tokens are asked for with, by a key in a file.
+///
+/// # Errors
+/// The key can't be read, or licensing does not answer.
+pub async fn test_client(licensing: &str, operator: OperatorId, pem: &std::path::Path) -> Result<TokenConfig, Failure> {
+    client(licensing, &issuer(licensing).await?, operator, Env::Test, &OperatorKey::existing(pem)?, "")
+}
+
+fn client(
+    licensing: &str,
+    issuer: &str,
+    operator: OperatorId,
+    env: Env,
+    key: &OperatorKey,
+    scope: &str,
+) -> Result<TokenConfig, Failure> {
+    Ok(TokenConfig {
         endpoint: format!("{licensing}/oauth2/token"),
-        issuer: issuer.clone(),
+        issuer: issuer.to_owned(),
         client_id: format!("dsom_{}_{operator}", env.as_str()),
         kid: key.kid.clone(),
         key_der: key.der()?,
         scope: scope.to_owned(),
-    };
-    let place = |sub: &str| -> Result<Clerk, Failure> {
-        let token = keys::person_token(layout, sub, &["clerk"])?;
-        Ok(Clerk::new(Place { url: licensing.to_owned(), token }))
-    };
-    let way = Way { one: place("clerk-1")?, other: place("clerk-2")?, id: operator.to_string(), issuer: &issuer };
-    way.go(layout, operator, &live, &test).await?;
-    Ok(tokens)
+    })
+}
+
+/// Whether an operator that licensing showed has a key.
+fn has_key(shown: &Value, key: &OperatorKey) -> bool {
+    let keys = shown.get("keys").and_then(Value::as_array);
+    keys.is_some_and(|keys| keys.iter().any(|known| known.get("kid").and_then(Value::as_str) == Some(key.kid.as_str())))
 }
 
 /// What licensing calls itself (RFC 8414).
@@ -71,7 +106,15 @@ struct Way<'a> {
     issuer: &'a str,
 }
 
-impl Way<'_> {
+impl<'a> Way<'a> {
+    fn new(layout: &Layout, licensing: &str, operator: OperatorId, issuer: &'a str) -> Result<Self, Failure> {
+        let clerk = |sub: &str| -> Result<Clerk, Failure> {
+            let token = keys::person_token(layout, sub, &["clerk"])?;
+            Ok(Clerk::new(Place { url: licensing.to_owned(), token }))
+        };
+        Ok(Self { one: clerk("clerk-1")?, other: clerk("clerk-2")?, id: operator.to_string(), issuer })
+    }
+
     async fn go(
         &self,
         layout: &Layout,
@@ -84,10 +127,7 @@ impl Way<'_> {
             None => self.one.put(&self.id, &entity(operator), None).await?.body,
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let has_key = |key: &OperatorKey| {
-            let keys = shown.get("keys").and_then(Value::as_array);
-            keys.is_some_and(|keys| keys.iter().any(|known| known.get("kid").map(&text) == Some(key.kid.clone())))
-        };
+        let has_key = |key: &OperatorKey| has_key(&shown, key);
         let stage = shown.get("stage").map(&text).unwrap_or_default();
         if stage == "live" && has_key(live) {
             return Ok(());
@@ -158,9 +198,9 @@ impl Way<'_> {
     }
 }
 
-/// A certificate by the development key.
-pub(super) fn certificate(layout: &Layout, operator: &str) -> Result<String, Failure> {
-    let claims = json!({"sub": operator, "result": "passed"});
+/// A certificate by the development key: nothing was checked, and it says so.
+fn certificate(layout: &Layout, operator: &str) -> Result<String, Failure> {
+    let claims = json!({"iss": keys::CONFORMANCE_ISSUER, "sub": operator, "result": "passed", "checklist": "none"});
     Ok(OperatorKey::new(keys::read_pem(layout, keys::CONFORMANCE)?).jws("dsom-conformance+jwt", &claims))
 }
 

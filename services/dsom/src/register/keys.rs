@@ -6,7 +6,6 @@ use contracts::OperatorId;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::Failure;
 use crate::mesh::{Layout, keys};
@@ -34,10 +33,14 @@ impl OperatorKey {
         Ok(Self::new(keys::ensure_pem_at(pem)?))
     }
 
+    /// The key in a file.
+    pub(super) fn existing(pem: &std::path::Path) -> Result<Self, Failure> {
+        keys::read_pem_at(pem).map(Self::new)
+    }
+
     pub(super) fn new(key: SigningKey) -> Self {
         let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
-        // RFC 7638.
-        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)));
+        let kid = keys::kid(&key);
         Self { jwk: json!({"kty": "OKP", "crv": "Ed25519", "x": x}), kid, key }
     }
 

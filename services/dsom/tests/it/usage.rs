@@ -9,6 +9,8 @@ const COMMANDS: &[&[&str]] = &[
     &["operator"],
     &["licence"],
     &["site"],
+    &["rehearse"],
+    &["conformance"],
     &["send"],
     &["simulate"],
     &["bench"],

@@ -130,6 +130,7 @@ impl Sandbox {
             status,
             code: refused.map(|refused| refused.code.as_str().to_owned()),
             expected_seq: refused.and_then(|refused| refused.field("expected_seq")?.as_u64()).and_then(Seq::new),
+            retry_after_s: refused.and_then(ApiError::retry_after_s),
             took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
         };
         if let Err(error) = self.traffic.keep(&exchange).await {

@@ -1,0 +1,138 @@
+//! The published checks of an operator's integration (docs/CONFORMANCE.md), `dsom.conformance.v1`: from what the sandbox recorded to a
+//! verdict. Pure: whoever calls brings the recorded requests.
+
+mod checks;
+#[cfg(test)]
+mod tests;
+
+use contracts::registry::LicenceKind;
+use contracts::traffic::{Exchange, Forced};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// The name of this list of checks; another list has another name.
+pub const CHECKLIST: &str = "dsom.conformance.v1";
+
+/// Records that must have been taken.
+pub const RECORDS_MIN: u64 = 1_000;
+/// Requests at the end of which none may be refused for what is in it.
+pub const LAST_REQUESTS: usize = 100;
+/// How long after a `gap` the stream must go on, in milliseconds.
+pub const GAP_MS_MAX: i64 = 60_000;
+/// `gap`s of one stream in a row.
+pub const GAPS_MAX: usize = 10;
+/// A delay that shows how the sender waits, in milliseconds.
+pub const DELAY_MS_MIN: u32 = 5_000;
+/// How far a record's time may be ahead of its arrival, in milliseconds.
+pub const AHEAD_MS_MAX: i64 = 2_000;
+/// How old the youngest record of a batch may be in the middle of all batches, in milliseconds.
+pub const AGE_MS_MAX: i64 = 60_000;
+/// Batches by which clocks are judged.
+pub const CLOCK_BATCHES_MIN: usize = 10;
+/// How long the rate must be held, in seconds.
+pub const RATE_S: i64 = 20;
+/// How long sending may pause when the key changes, in milliseconds.
+pub const ROTATION_MS_MAX: i64 = 60_000;
+
+/// A request as the sandbox keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Kept {
+    /// Its place among all that is kept; only grows.
+    pub number: u64,
+    /// The request and its answer.
+    #[serde(flatten)]
+    pub exchange: Exchange,
+}
+
+/// What an operator is held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What it has licences for.
+    pub licences: Vec<LicenceKind>,
+    /// Records a second that it must hold.
+    pub rate: u32,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// As it should be.
+    Passed,
+    /// Something is not as it should be.
+    Failed,
+    /// Nothing was wrong, and what must be shown was not.
+    NotShown,
+}
+
+impl Outcome {
+    /// As in the certificate.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NotShown => "not-shown",
+        }
+    }
+}
+
+/// One check, done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its stable name.
+    pub id: &'static str,
+    /// How it came out.
+    pub result: Outcome,
+    /// By which figures.
+    pub evidence: String,
+    /// What to do, where it is not passed.
+    #[serde(skip)]
+    pub next: &'static str,
+}
+
+/// All checks of one operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Each once, in the order of the page.
+    pub checks: Vec<Check>,
+    /// When the first request came and the last, Unix milliseconds; nothing without requests.
+    pub span: Option<(i64, i64)>,
+    /// How many requests there were.
+    pub exchanges: u64,
+    /// SHA-256 over all of them (docs/CONFORMANCE.md), hexadecimal.
+    pub digest: String,
+}
+
+impl Report {
+    /// Whether every check is passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| check.result == Outcome::Passed)
+    }
+}
+
+/// Holds recorded requests, in any order, to the rules.
+pub fn check(mut kept: Vec<Kept>, rules: &Rules) -> Report {
+    kept.sort_by_key(|one| one.number);
+    kept.dedup_by_key(|one| one.number);
+    let span = kept.first().zip(kept.last()).map(|(first, last)| (first.exchange.at.0, last.exchange.at.0));
+    Report { checks: checks::all(&kept, rules), span, exchanges: kept.len() as u64, digest: digest(&kept) }
+}
+
+/// Whether the batch is in the chain after this request.
+fn is_taken(one: &Exchange) -> bool {
+    one.batch.is_some() && (matches!(one.status, 200 | 201) || one.forced == Some(Forced::Lost) && one.status == 503)
+}
+
+/// A line a request: number, at, stream, status, code, first seq, count, root, each `-` where there is none.
+fn digest(kept: &[Kept]) -> String {
+    let mut hash = Sha256::new();
+    for Kept { number, exchange: one } in kept {
+        let (first, count, root) = match &one.batch {
+            Some(batch) => (batch.first_seq.to_string(), batch.count.to_string(), batch.root.to_string()),
+            None => ("-".to_owned(), "-".to_owned(), "-".to_owned()),
+        };
+        let code = one.code.as_deref().unwrap_or("-");
+        hash.update(format!("{number} {} {} {} {code} {first} {count} {root}\n", one.at.0, one.stream, one.status));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
