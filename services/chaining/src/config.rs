@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
+use runtime::auth::ClientCert;
 use runtime::people::OidcConfig;
 use serde::Deserialize;
 
@@ -31,6 +32,9 @@ pub struct Config {
     pub token_issuer: String,
     /// `aud` of access tokens.
     pub token_audience: String,
+    /// Where the client's certificate is read from, for tokens that are bound to one: `ignore` or `header`.
+    #[serde(default)]
+    pub client_cert: ClientCert,
     /// Whose people may have the store checked; from `DSOM_OIDC_*` when it is not in the file.
     pub oidc: Option<OidcConfig>,
     /// Where licensing writes `REGISTRY`, and the monitoring ports there, for the sandbox, whose broker is another; as `nats_url` when absent.
@@ -81,6 +85,7 @@ impl Config {
             jwks: self.jwks.clone(),
             token_issuer: self.token_issuer.clone(),
             token_audience: self.token_audience.clone(),
+            client_cert: self.client_cert,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use contracts::receipt::Env;
-use runtime::auth::Stale;
+use runtime::auth::{ClientCert, Stale};
 use runtime::people::OidcConfig;
 use serde::Deserialize;
 
@@ -37,6 +37,9 @@ pub struct Config {
     pub token_issuer: String,
     /// `aud` of access tokens.
     pub token_audience: String,
+    /// Where the client's certificate is read from, for tokens that are bound to one: `ignore` or `header`.
+    #[serde(default)]
+    pub client_cert: ClientCert,
     /// The Ed25519 key that signs receipts: a PKCS#8 PEM file.
     pub receipt_key: PathBuf,
     /// `iss` of receipts.
@@ -87,6 +90,7 @@ impl Config {
             jwks: self.jwks.clone(),
             token_issuer: self.token_issuer.clone(),
             token_audience: self.token_audience.clone(),
+            client_cert: self.client_cert,
         }
     }
 

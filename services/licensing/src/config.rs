@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
+use runtime::auth::ClientCert;
 use runtime::people::OidcConfig;
 use serde::Deserialize;
 
@@ -41,6 +42,9 @@ pub struct Config {
     pub test_token_audience: String,
     /// The key that signs tokens of the sandbox.
     pub test_token_key: PathBuf,
+    /// Where the client's certificate is read from; with `header` a token that is asked for with one is bound to it.
+    #[serde(default)]
+    pub client_cert: ClientCert,
     /// The JWK Set of the keys that sign certificates of the published checks; without it none is taken.
     pub conformance_jwks: Option<PathBuf>,
     /// Whose people may work here; from `DSOM_OIDC_*` when it is not in the file.

@@ -149,6 +149,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         issuer: config.issuer.clone(),
         live,
         test,
+        client_cert: config.client_cert,
         certificates,
     });
     let server = runtime::serve::start(

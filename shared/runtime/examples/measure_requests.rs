@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             jwks: path.to_string_lossy().into_owned(),
             token_issuer: ISSUER.to_owned(),
             token_audience: AUDIENCE.to_owned(),
+            client_cert: Default::default(),
         };
         let auth = Auth::start(&auth, None).await?;
         let operator: OperatorId = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse()?;

@@ -95,6 +95,7 @@ async fn flags_and_signatures_are_read_with_their_records() {
         jwks: jwks.display().to_string(),
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
+        client_cert: Default::default(),
     };
     let auth = Auth::start(&config, None).await.unwrap();
     let app = App::new().app_data(auth).configure(|routes| configure(routes, service));

@@ -31,7 +31,7 @@ const BATCH: &[Code] = &[
 /// The refusals of each route.
 const REFUSALS: &[Refusals] = &[
     ("/v1/streams/{stream}/batches", "post", &[ALWAYS, BATCH]),
-    ("/v1/streams", "get", &[ALWAYS]),
+    ("/v1/streams", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/traffic", "get", &[ALWAYS, &[Code::BadRequest, Code::NotFound]]),
     ("/v1/receipts", "get", &[ALWAYS, &[Code::BadRequest, Code::NotFound]]),
     ("/v1/receipt-keys", "get", &[&[Code::Internal]]),

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use runtime::auth::ClientCert;
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER, Issuer};
 
@@ -85,4 +86,54 @@ async fn an_operator_writes_to_its_own_streams_only() {
     assert_eq!(reader.get(&ingest, "/v1/streams").await.status, 200);
     let writer = crate::world::Operator { token: world.issuer.token(one.id, "records:write"), ..one };
     assert_eq!(writer.get(&ingest, "/v1/streams").await.status, 200);
+}
+
+/// The certificates of RFC 8705 appendix A and RFC 9440 appendix A, as a proxy hands them on; and the thumbprint of the first, which the
+/// former RFC gives.
+const BOUND: &str = ":MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAxODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRsczBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6IxLm8wCgYIKoZIzj0EAwIDSQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOVbUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=:";
+const THUMBPRINT: &str = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
+const OTHER: &str = ":MIIBqDCCAU6gAwIBAgIBBzAKBggqhkjOPQQDAjA6MRswGQYDVQQKDBJMZXQncyBBdXRoZW50aWNhdGUxGzAZBgNVBAMMEkxBIEludGVybWVkaWF0ZSBDQTAeFw0yMDAxMTQyMjU1MzNaFw0yMTAxMjMyMjU1MzNaMA0xCzAJBgNVBAMMAkJDMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8YnXXfaUgmnMtOXU/IncWalRhebrXmckC8vdgJ1p5Be5F/3YC8OthxM4+k1M6aEAEFcGzkJiNy6J84y7uzo9M6NyMHAwCQYDVR0TBAIwADAfBgNVHSMEGDAWgBRm3WjLa38lbEYCuiCPct0ZaSED2DAOBgNVHQ8BAf8EBAMCBsAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYDVR0RAQH/BBMwEYEPYmRjQGV4YW1wbGUuY29tMAoGCCqGSM49BAMCA0gAMEUCIBHda/r1vaL6G3VliL4/Di6YK0Q6bMjeSkC3dFCOOB8TAiEAx/kHSB4urmiZ0NX5r5XarmPk0wmuydBVoU4hBVZ1yhk=:";
+
+#[actix_rt::test]
+async fn a_bound_token_is_good_with_its_certificate_alone() {
+    let world = World::new();
+    let header = ingest::config::Config { client_cert: ClientCert::Header, ..world.config("header") };
+    let (header, ignore) = (world.ingest_with(header).await, world.ingest("ignore").await);
+    let operator = world.operator();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut claims = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": operator.id, "scope": "records:read", "iat": now, "exp": now + 600,
+    });
+    let plain = world.issuer.sign(&claims);
+    claims["cnf"] = json!({"x5t#S256": THUMBPRINT});
+    let bound = world.issuer.sign(&claims);
+    let get = async |ingest: &crate::world::Ingest, token: &str, certificates: &[&str]| {
+        let mut request = world.http.get(format!("{}/v1/streams", ingest.url)).bearer_auth(token);
+        for certificate in certificates {
+            request = request.header("client-cert", *certificate);
+        }
+        let answer = Answer::read(request.send().await.expect("an answer")).await;
+        let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
+        (answer.status.as_u16(), text("code"), text("reason"))
+    };
+    let refused = |status: u16, code: &str, reason: &str| (status, code.to_owned(), reason.to_owned());
+    let long = format!(":{}:", "A".repeat(9_000));
+    // Twice: the first time it is checked, then it is remembered.
+    for _ in 0..2 {
+        assert_eq!(get(&header, &bound, &[BOUND]).await.0, 200);
+        assert_eq!(get(&header, &bound, &[OTHER]).await, refused(401, "unauthorized", "certificate-other"));
+        assert_eq!(get(&header, &bound, &[]).await, refused(401, "unauthorized", "certificate-missing"));
+        for bad in [&[BOUND, BOUND][..], &[":not base64:"], &["MIIB"], &[&long]] {
+            assert_eq!(get(&header, &bound, bad).await, refused(400, "bad-request", ""), "{bad:.40?}");
+        }
+        // Who is not told the client's certificate can't check it.
+        for certificates in [&[BOUND][..], &[]] {
+            let answer = get(&ignore, &bound, certificates).await;
+            assert_eq!(answer, refused(401, "unauthorized", "certificate-not-checked"));
+        }
+        for certificates in [&[][..], &[OTHER], &["x", "y"]] {
+            assert_eq!(get(&header, &plain, certificates).await.0, 200, "nothing is asked of an unbound token");
+            assert_eq!(get(&ignore, &plain, certificates).await.0, 200);
+        }
+    }
 }

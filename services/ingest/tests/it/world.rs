@@ -81,6 +81,7 @@ impl World {
             jwks: self.dir.path().join("jwks.json").display().to_string(),
             token_issuer: ISSUER.into(),
             token_audience: AUDIENCE.into(),
+            client_cert: Default::default(),
             receipt_key: self.dir.path().join("receipt.pem"),
             receipt_issuer: RECEIPT_ISSUER.into(),
             env: Env::Test,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use runtime::auth::ClientCert;
 use serde_json::json;
 
 use super::Service;
@@ -15,7 +16,7 @@ use super::Service;
 )]
 pub async fn server(service: web::Data<Arc<Service>>) -> HttpResponse {
     let algorithms = json!(["Ed25519", "EdDSA", "ES256"]);
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=300")).json(json!({
+    let mut metadata = json!({
         "issuer": service.issuer,
         "token_endpoint": service.token_endpoint,
         "jwks_uri": format!("{}/jwks.json", service.issuer),
@@ -24,7 +25,14 @@ pub async fn server(service: web::Data<Arc<Service>>) -> HttpResponse {
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "scopes_supported": [crate::domain::operator::RECORDS_WRITE, crate::domain::operator::RECORDS_READ],
-    }))
+    });
+    if service.client_cert == ClientCert::Header
+        && let Some(members) = metadata.as_object_mut()
+    {
+        // RFC 8705 section 3.3.
+        members.insert("tls_client_certificate_bound_access_tokens".to_owned(), json!(true));
+    }
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "max-age=300")).json(metadata)
 }
 
 /// The keys that tokens of the market verify with (RFC 7517): the one that signs, and those before and after it.

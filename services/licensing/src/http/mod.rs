@@ -19,6 +19,7 @@ use actix::Addr;
 use actix_web::{HttpRequest, web};
 use contracts::problems::Code;
 use runtime::ApiError;
+use runtime::auth::ClientCert;
 use runtime::signing::{BadSigningKey, SigningKey};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -78,6 +79,8 @@ pub struct Service {
     pub live: World,
     /// The sandbox.
     pub test: World,
+    /// Where the client's certificate is read from.
+    pub client_cert: ClientCert,
     /// The keys of certificates.
     pub certificates: CertificateKeys,
 }

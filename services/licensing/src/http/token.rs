@@ -10,6 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use contracts::UnixMillis;
 use contracts::registry::Env;
 use futures::StreamExt;
+use runtime::auth::Thumbprint;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -91,7 +92,8 @@ fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
 ///
 /// The form has `grant_type=client_credentials`, `client_assertion_type` as RFC 7523 names it, and `client_assertion`: a JWT by one of the
 /// client's registered keys with `iss` and `sub` the client id, `aud` the issuer or this address, `exp` at most an hour ahead, and a `jti`
-/// that was not used before. `scope` may ask for less than the operator may have.
+/// that was not used before. `scope` may ask for less than the operator may have. Where the service reads the client's certificate, a
+/// token that is asked for with one is bound to it (`cnf`, RFC 8705) and good with it alone.
 #[utoipa::path(
     post, path = "/oauth2/token", tag = "tokens", security(()),
     request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
@@ -137,6 +139,11 @@ async fn grant(
     if request.headers().contains_key(AUTHORIZATION) {
         return invalid_client("use private_key_jwt, and no Authorization header beside it");
     }
+    // Before the assertion is used up: a proxy with wrong settings costs the client none.
+    let certificate = match service.client_cert.thumbprint(request.headers()) {
+        Ok(certificate) => certificate,
+        Err(error) => return invalid_request(error.to_string()),
+    };
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else { return invalid_request("the body was cut short") };
@@ -155,7 +162,7 @@ async fn grant(
         return invalid_client(format!("client_assertion_type must be {ASSERTION_TYPE}, with a client_assertion"));
     };
     let proved = prove(service, assertion, form.client_id.as_deref()).await?;
-    service.access_token(&proved, form.scope.as_deref())
+    service.access_token(&proved, form.scope.as_deref(), certificate)
 }
 
 /// A client that has proved itself.
@@ -219,7 +226,12 @@ impl Service {
         }
     }
 
-    fn access_token(&self, proved: &Proved, wanted: Option<&str>) -> Result<serde_json::Value, OAuthError> {
+    fn access_token(
+        &self,
+        proved: &Proved,
+        wanted: Option<&str>,
+        certificate: Option<Thumbprint>,
+    ) -> Result<serde_json::Value, OAuthError> {
         let Proved { client, operator, kid } = proved;
         let allowed = operator.scopes(client.env);
         if allowed.is_empty() {
@@ -239,10 +251,13 @@ impl Service {
         };
         let world = self.world(client.env);
         let iat = now().0.div_euclid(1000);
-        let claims = json!({
+        let mut claims = json!({
             "iss": self.issuer, "sub": client.operator, "client_id": client.to_string(), "aud": world.audience,
             "scope": scope, "iat": iat, "exp": iat + TOKEN_S, "jti": uuid::Uuid::new_v4(), "client_key": kid,
         });
+        if let (Some(certificate), Some(members)) = (certificate, claims.as_object_mut()) {
+            members.insert("cnf".to_owned(), certificate.cnf());
+        }
         let token = world.key.jws(&world.header, claims.to_string().as_bytes());
         Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_S, "scope": scope}))
     }

@@ -1,5 +1,7 @@
 //! Tokens: what a good client gets, and that the rest of the mesh takes it.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::registry::Env;
 use serde_json::{Value, json};
 
@@ -17,6 +19,7 @@ async fn a_live_operator_gets_a_token_that_other_services_take() {
         jwks: format!("{}/jwks.json", licensing.url),
         token_issuer: TOKEN_ISSUER.into(),
         token_audience: LIVE_AUDIENCE.into(),
+        client_cert: Default::default(),
     };
     let auth = runtime::Auth::start(&auth, None).await.expect("starts");
     let caller = auth.check(granted["access_token"].as_str().expect("a token")).await.expect("is taken");
@@ -151,11 +154,64 @@ async fn the_signing_key_is_rotated_without_a_refused_token() {
         jwks: format!("{}/jwks.json", licensing.url),
         token_issuer: TOKEN_ISSUER.into(),
         token_audience: LIVE_AUDIENCE.into(),
+        client_cert: Default::default(),
     };
     let auth = runtime::Auth::start(&auth, None).await.expect("starts");
     let new = case.token(&case.assertion(Env::Live)).await.ok();
     for token in [old, new] {
         auth.check(token["access_token"].as_str().expect("a token")).await.expect("is taken");
     }
+    licensing.running.stop().await;
+}
+
+/// The certificate of RFC 8705 appendix A as a proxy hands it on, and the thumbprint that the RFC gives.
+const CERTIFICATE: &str = ":MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAxODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRsczBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6IxLm8wCgYIKoZIzj0EAwIDSQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOVbUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=:";
+const THUMBPRINT: &str = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
+
+#[actix_rt::test]
+async fn a_token_that_is_asked_for_with_a_certificate_is_bound_to_it() {
+    let world = World::new();
+    let config = licensing::config::Config { client_cert: runtime::auth::ClientCert::Header, ..world.config() };
+    let licensing = world.licensing_with(config).await;
+    let mut case = Case::new(&world, &licensing);
+    case.go_live().await;
+    let ask = async |case: &Case<'_>, assertion: &str, certificates: &[&str]| {
+        let mut request = world.http.post(format!("{}/oauth2/token", case.url)).form(&form(assertion));
+        for certificate in certificates {
+            request = request.header("client-cert", *certificate);
+        }
+        let answer = request.send().await.expect("answers");
+        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+    };
+    let claims = |granted: &Value| -> Value {
+        let token = granted["access_token"].as_str().expect("a token");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("claims")).expect("base64url"))
+            .expect("JSON")
+    };
+    let assertion = case.assertion(Env::Live);
+    let long = format!(":{}:", "A".repeat(9_000));
+    for bad in [&[CERTIFICATE, CERTIFICATE][..], &["x"], &[":%:"], &[&long]] {
+        let (status, body) = ask(&case, &assertion, bad).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{body}");
+    }
+    // What was refused did not use the assertion up.
+    let (_, granted) = ask(&case, &assertion, &[CERTIFICATE]).await;
+    assert_eq!(claims(&granted)["cnf"], json!({"x5t#S256": THUMBPRINT}));
+    let (_, granted) = ask(&case, &case.assertion(Env::Test), &[]).await;
+    assert_eq!(claims(&granted)["cnf"], Value::Null);
+    let bound = async |licensing: &crate::world::Licensing| -> Value {
+        let url = format!("{}/.well-known/oauth-authorization-server", licensing.url);
+        let metadata: Value = world.http.get(url).send().await.expect("answers").json().await.expect("JSON");
+        metadata["tls_client_certificate_bound_access_tokens"].clone()
+    };
+    assert_eq!(bound(&licensing).await, json!(true));
+    licensing.running.stop().await;
+
+    // Where the header is not looked at, it binds nothing: anybody may have written it.
+    let licensing = world.licensing().await;
+    case.url = licensing.url.clone();
+    let (_, granted) = ask(&case, &case.assertion(Env::Live), &[CERTIFICATE]).await;
+    assert_eq!(claims(&granted)["cnf"], Value::Null);
+    assert_eq!(bound(&licensing).await, Value::Null);
     licensing.running.stop().await;
 }

@@ -125,6 +125,7 @@ impl World {
             data_dir: self.cql.is_none().then(|| path("data")),
             issuer: TOKEN_ISSUER.into(),
             token_audience: LIVE_AUDIENCE.into(),
+            client_cert: Default::default(),
             token_key: path("token.pem"),
             token_keys_beside: String::new(),
             test_token_audience: "dsom-test".into(),

@@ -87,7 +87,10 @@ impl Unfit {
     }
 }
 
-fn admitted(auth: &Auth, caller: Caller) -> Result<Caller, ApiError> {
+fn admitted(auth: &Auth, caller: Caller, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    if let Some(bound) = &caller.0.bound {
+        bound.check(auth.client_cert, headers)?;
+    }
     auth.admits(&caller).map_err(|unfit| unfit.refusal(caller.operator()))?;
     Ok(caller)
 }
@@ -105,15 +108,15 @@ impl FromRequest for Caller {
             return Either::Left(ready(Err(TokenError::Missing.into())));
         };
         if let Some(caller) = auth.remembered(token) {
-            return Either::Left(ready(admitted(auth, caller)));
+            return Either::Left(ready(admitted(auth, caller, request.headers())));
         }
-        let (auth, token) = (Arc::clone(auth), token.to_owned());
+        let (auth, token, request) = (Arc::clone(auth), token.to_owned(), request.clone());
         Either::Right(Box::pin(async move {
             let checked = auth.check(&token).await;
             if matches!(checked, Err(TokenError::UnknownKey)) && auth.ready().is_err() {
                 return Err(ApiError::new(Code::Unavailable, "the issuer's keys are not known yet"));
             }
-            admitted(&auth, checked?)
+            admitted(&auth, checked?, request.headers())
         }))
     }
 }

@@ -1,9 +1,11 @@
 //! Who calls: access tokens (RFC 9068 in the way of RFC 8725), checked with the issuer's public keys.
 //!
 //! A token is checked once; until it expires or the keys change, the same bytes are looked up. The algorithm is that of
-//! the key, never the token's choice. How the operator stands in the register is looked at with every request.
+//! the key, never the token's choice. How the operator stands in the register, and the certificate that a token is bound to, are looked
+//! at with every request.
 
 pub(crate) mod caller;
+mod certificate;
 pub(crate) mod checker;
 pub(crate) mod keys;
 mod standings;
@@ -15,6 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contracts::OperatorId;
 
 pub use caller::Caller;
+use certificate::Binding;
+pub use certificate::{BadClientCert, ClientCert, Thumbprint};
 use checker::{Checker, Lasting};
 pub use keys::KeysError;
 use keys::{Kinds, Source};
@@ -30,6 +34,9 @@ pub struct AuthConfig {
     pub token_issuer: String,
     /// Expected `aud`.
     pub token_audience: String,
+    /// Where the client's certificate is read from.
+    #[serde(default)]
+    pub client_cert: ClientCert,
 }
 
 /// Why an operator with a good token is turned away.
@@ -57,6 +64,7 @@ pub trait Register: Send + Sync {
 pub struct Auth {
     checker: Arc<Checker<Grant>>,
     register: Option<Arc<dyn Register>>,
+    client_cert: ClientCert,
 }
 
 /// What a good token grants.
@@ -69,6 +77,8 @@ pub(crate) struct Grant {
     issued_s: u64,
     /// When it ends, the allowed skew included, in Unix seconds.
     ends_s: u64,
+    /// The certificate that must come with it.
+    bound: Option<Binding>,
 }
 
 impl Lasting for Grant {
@@ -87,7 +97,7 @@ impl Auth {
         let (issuer, audience) = (config.token_issuer.clone(), config.token_audience.clone());
         let read = move |token: &str, keys: &keys::Keys| token::verify(token, keys, &issuer, &audience);
         let checker = Checker::start(Source::new(&config.jwks)?, Kinds::Ours, Box::new(read)).await?;
-        Ok(Arc::new(Self { checker, register }))
+        Ok(Arc::new(Self { checker, register, client_cert: config.client_cert }))
     }
 
     /// For readiness: whether there are keys to check with.
@@ -98,7 +108,8 @@ impl Auth {
         self.checker.ready()
     }
 
-    /// Checks a token; one with an unknown key id makes the keys be loaded again, at most every 10 s.
+    /// Checks a token; one with an unknown key id makes the keys be loaded again, at most every 10 s. What must come with the token, and the
+    /// register, are not looked at: a handler takes [`Caller`].
     ///
     /// # Errors
     /// [`TokenError`]

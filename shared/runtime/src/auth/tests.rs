@@ -84,6 +84,11 @@ fn claims_are_needed_and_must_be_as_expected() {
     assert!(matches!(refused(with("sub", json!("admin"))), TokenError::Claim(_)));
     assert!(matches!(refused(with("scope", json!(["records:write"]))), TokenError::Claim(_)));
     assert!(matches!(refused(with("exp", json!("never"))), TokenError::Claim(_)));
+    // Bound to something that is not known here: not a token of anybody's.
+    assert_eq!(
+        refused(with("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))),
+        TokenError::Claim("cnf")
+    );
     // Clocks may be a minute apart.
     assert!(check(&issuer, &issuer.sign(&with("exp", json!(now - 50)))).is_ok());
     assert!(check(&issuer, &issuer.sign(&with("nbf", json!(now + 50)))).is_ok());
@@ -210,6 +215,7 @@ async fn tokens_are_remembered_until_their_key_is_withdrawn() {
         jwks: path.to_str().unwrap().to_owned(),
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
+        client_cert: ClientCert::Ignore,
     };
     let auth = Auth::start(&config, None).await.unwrap();
     let (of_old, of_new) = (old.token(operator(), "records:write"), new.token(operator(), "records:write"));
@@ -244,6 +250,7 @@ async fn the_memory_of_tokens_is_bounded_and_forgets_what_is_over() {
         jwks: path.to_str().unwrap().to_owned(),
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
+        client_cert: ClientCert::Ignore,
     };
     let auth = Auth::start(&config, None).await.unwrap();
     let fill = |ends_s: u64| {
@@ -255,6 +262,7 @@ async fn the_memory_of_tokens_is_bounded_and_forgets_what_is_over() {
                 scopes: "".into(),
                 client_key: None,
                 issued_s: 0,
+                bound: None,
                 ends_s: ends_s + (n as u64 % 2) * 1_000,
             };
             cache.insert(n.to_string().into(), Arc::new(grant));
@@ -276,6 +284,7 @@ async fn a_file_that_is_not_there_is_said_by_name() {
         jwks: "/nowhere/jwks.json".to_owned(),
         token_issuer: String::new(),
         token_audience: String::new(),
+        client_cert: ClientCert::Ignore,
     };
     let error = Auth::start(&config, None).await.err().unwrap();
     assert!(error.to_string().contains("/nowhere/jwks.json"));

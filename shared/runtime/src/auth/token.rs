@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Grant;
+use super::certificate::Binding;
 use super::keys::Keys;
 
 /// Longest token looked at.
@@ -63,14 +64,17 @@ struct Claims {
     /// The operator's key that the token was asked for with: when that is revoked, so is the token.
     client_key: Option<Box<str>>,
     iat: Option<f64>,
+    /// What else must come with it: a claim that is not understood must not be passed over (RFC 7800 section 3.1).
+    cnf: Option<serde_json::Value>,
 }
 
 /// The grant of an operator's token.
 pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> Result<Grant, TokenError> {
-    let Claims { sub, exp, scope, client_key, iat } = claims(token, keys, issuer, audience)?;
+    let Claims { sub, exp, scope, client_key, iat, cnf } = claims(token, keys, issuer, audience)?;
     // A float cast saturates: an absurd iat is merely far away.
     let issued_s = iat.map_or(0, |iat| iat as u64);
-    Ok(Grant { operator: sub, scopes: scope, client_key, issued_s, ends_s: ends_s(exp) })
+    let bound = cnf.map(|cnf| Binding::of_cnf(&cnf).ok_or(TokenError::Claim("cnf"))).transpose()?;
+    Ok(Grant { operator: sub, scopes: scope, client_key, issued_s, ends_s: ends_s(exp), bound })
 }
 
 /// When a token ends, the allowed skew included, in Unix seconds. A float cast saturates: an absurd exp is merely far away.

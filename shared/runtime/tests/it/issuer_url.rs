@@ -42,6 +42,7 @@ fn config(at: &str) -> AuthConfig {
         jwks: format!("http://{at}/jwks"),
         token_issuer: ISSUER.to_owned(),
         token_audience: AUDIENCE.to_owned(),
+        client_cert: Default::default(),
     }
 }
 

@@ -41,7 +41,12 @@ async fn world() -> World {
     let path = dir.path().join("jwks.json");
     issuer.write_jwks(&path);
     let jwks = path.to_str().unwrap().to_owned();
-    let auth = AuthConfig { jwks, token_issuer: ISSUER.to_owned(), token_audience: AUDIENCE.to_owned() };
+    let auth = AuthConfig {
+        jwks,
+        token_issuer: ISSUER.to_owned(),
+        token_audience: AUDIENCE.to_owned(),
+        client_cert: Default::default(),
+    };
     let health = Health::new();
     let service = Service {
         configure: Arc::new(routes),
