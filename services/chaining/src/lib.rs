@@ -115,9 +115,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
         None => bus.clone(),
     };
-    metrics::watch_register(&standings);
-    let known = Arc::clone(&standings);
-    let follower = tokio::spawn(registry.follow_registry(move |told| standings.take(told)));
+    metrics::watch(&standings);
+    let told = Arc::clone(&standings);
+    let follower = tokio::spawn(registry.follow_registry(move |news| told.take(news)));
 
     let metrics = Metrics::new();
     let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics, partitions)
@@ -126,7 +126,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let health = runtime::Health::new();
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
-    health.warn("registry", move || known.fresh(actors::now()).map_err(|error| error.to_string()));
+    standings.watch(&health);
     let kept = store.clone();
     health.check("store", move || kept.well());
     let shown = pipeline.shown.clone();

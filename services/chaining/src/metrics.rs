@@ -33,20 +33,6 @@ pub struct Metrics {
     announced: Gauge<u64>,
 }
 
-/// Shows how old what is known of operators is, for as long as somebody holds it.
-pub fn watch_register(standings: &Arc<Standings>) {
-    let known = Arc::downgrade(standings);
-    opentelemetry::global::meter("dsom-chaining")
-        .f64_observable_gauge("dsom_chaining_registry_age_seconds")
-        .with_description("How long ago licensing was heard of; since 1970 when it never was.")
-        .with_callback(move |seen| {
-            if let Some(standings) = known.upgrade() {
-                seen.observe(standings.age(now()).as_secs_f64(), &[]);
-            }
-        })
-        .build();
-}
-
 impl Metrics {
     /// Registers everything with the meter that telemetry set up.
     pub fn new() -> Self {
@@ -147,6 +133,21 @@ impl Metrics {
     pub(crate) fn announced(&self, size: u64) {
         self.announced.record(size, &[]);
     }
+}
+
+/// Shows how old what is known of the register is.
+pub(crate) fn watch(standings: &Arc<Standings>) {
+    // Weak: the meter outlives the service.
+    let standings = Arc::downgrade(standings);
+    opentelemetry::global::meter("dsom-chaining")
+        .f64_observable_gauge("dsom_chaining_registry_age_seconds")
+        .with_description("How long ago licensing was heard of; since 1970 when it never was.")
+        .with_callback(move |seen| {
+            if let Some(standings) = standings.upgrade() {
+                seen.observe(standings.age(now()).as_secs_f64(), &[]);
+            }
+        })
+        .build();
 }
 
 impl Default for Metrics {

@@ -17,8 +17,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, LostStreams, StreamBytes};
+use contracts::batch::BATCH_RECORDS_MAX;
 use runtime::auth::Standings;
 use runtime::people::{OidcConfig, People};
+use runtime::rates::Rates;
 
 use actors::{IndexWriter, Packers, Registry, Truth};
 use config::Config;
@@ -27,7 +29,7 @@ use domain::Budget;
 use error::StartError;
 use events::{JetStream, Traffic};
 use http::receipt_keys::ReceiptKey;
-use http::{Rates, Sandbox, Service};
+use http::{Sandbox, Service};
 use storage::Store;
 
 /// How long to wait for the index to be let go of at a stop.
@@ -127,10 +129,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     if tokio::time::timeout(REGISTER_PATIENCE, standings.wait_read()).await.is_err() {
         tracing::warn!("the register could not be read within {REGISTER_PATIENCE:?}; going on without it");
     }
-    // What the policy is to go on with is worth a word, not a restart.
-    let (taking, known) = (Arc::clone(&standings), Arc::clone(&standings));
-    health.check("registry", move || taking.may_take().map_err(|error| error.to_string()));
-    health.warn("registry", move || known.fresh(actors::now()).map_err(|error| error.to_string()));
+    standings.watch(&health);
 
     let index = IndexWriter::start(Arc::clone(&store));
     let held = Arc::downgrade(&store);
@@ -146,7 +145,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         receipt_key,
         issuer: config.receipt_issuer.clone(),
         env: config.env,
-        rates: config.operator_records_per_s_max.map(Rates::new),
+        // The largest batch must fit into a full bucket.
+        rates: config.operator_records_per_s_max.map(|per_s| Rates::new("records", per_s, BATCH_RECORDS_MAX as u32)),
         sandbox,
         standings,
     });

@@ -9,6 +9,7 @@ mod pages;
 pub mod people;
 pub mod problem;
 mod production;
+pub mod rates;
 mod request;
 mod run;
 pub mod serve;

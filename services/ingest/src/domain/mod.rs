@@ -1,4 +1,4 @@
-//! Facts to decisions, without clock, network or store: batches, their order, differences, rates.
+//! Facts to decisions, without clock, network or store: batches, their order, differences.
 
 pub mod batch;
 pub mod beside;
@@ -7,7 +7,6 @@ pub mod difference;
 pub mod exchange;
 pub mod flags;
 pub mod line;
-pub mod rate;
 pub mod signature;
 
 pub use batch::{Batch, StreamHead, StreamKey};

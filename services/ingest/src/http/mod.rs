@@ -12,21 +12,18 @@ mod signature;
 pub mod streams;
 pub mod traffic;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use contracts::OperatorId;
-use contracts::batch::BATCH_RECORDS_MAX;
 use contracts::frame::BatchMeta;
-use contracts::problems::Code;
 use contracts::receipt::{Claims, Env};
 use contracts::registry::OperatorStanding;
 use runtime::auth::{NotKnown, Standings};
+use runtime::rates::Rates;
 use runtime::{ApiError, Caller};
 
 use crate::actors::{Packers, Registry, Truth, now};
-use crate::domain::rate::Bucket;
 use crate::domain::{Budget, StreamKey};
 use receipt_keys::ReceiptKey;
 pub use sandbox::Sandbox;
@@ -53,24 +50,11 @@ pub struct Service {
     /// Which world this is.
     pub env: Env,
     /// How fast each operator may send, if that is limited.
-    pub rates: Option<Rates>,
+    pub rates: Option<Rates<OperatorId>>,
     /// What the sandbox adds; nothing in the market.
     pub sandbox: Option<Sandbox>,
     /// How operators stand.
     pub standings: Arc<Standings>,
-}
-
-/// A rate for each operator. As many buckets as operators with a valid token.
-pub struct Rates {
-    records_per_s: u32,
-    buckets: Mutex<HashMap<OperatorId, Bucket>>,
-}
-
-impl Rates {
-    /// So many records a second for each operator.
-    pub fn new(records_per_s: u32) -> Self {
-        Self { records_per_s, buckets: Mutex::default() }
-    }
 }
 
 impl Service {
@@ -84,14 +68,7 @@ impl Service {
     /// Lets records in at the operator's rate.
     fn admit(&self, operator: OperatorId, records: u32) -> Result<(), ApiError> {
         let Some(rates) = &self.rates else { return Ok(()) };
-        let now_ms = now().0;
-        let mut buckets = rates.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = || Bucket::new(rates.records_per_s, BATCH_RECORDS_MAX as u32, now_ms);
-        let taken = buckets.entry(operator).or_insert_with(full).take(records, now_ms);
-        taken.map_err(|wait_s| {
-            let detail = format!("more than {} records a second; wait {wait_s} s", rates.records_per_s);
-            ApiError::new(Code::TooManyRequests, detail).retry_after(u32::try_from(wait_s).unwrap_or(u32::MAX))
-        })
+        Ok(rates.take(operator, records, now())?)
     }
 
     /// Signs what was accepted.

@@ -10,12 +10,13 @@ use testkit::{AUDIENCE, ISSUER, register};
 
 use crate::world::{Ingest, Operator, World, eventually, now, records};
 
-/// What `/readyz` says of the register, and whether batches are taken all the same.
-async fn told(ingest: &Ingest) -> (bool, Option<String>) {
+/// What `/readyz` says of the register: its status, and the reason under `failing` or `warnings`, whichever it is.
+async fn said(ingest: &Ingest) -> (u16, Option<String>) {
     let answer = reqwest::get(format!("{}/readyz", ingest.url)).await.expect("an answer");
-    let ready = answer.status().is_success();
-    let said = answer.json::<serde_json::Value>().await.expect("JSON");
-    (ready, said[if ready { "warnings" } else { "failing" }]["registry"].as_str().map(str::to_owned))
+    let status = answer.status().as_u16();
+    let body = answer.json::<serde_json::Value>().await.expect("JSON");
+    let place = if status == 200 { "warnings" } else { "failing" };
+    (status, body[place]["registry"].as_str().map(str::to_owned))
 }
 
 /// A token that was asked for with a key.
@@ -73,22 +74,23 @@ async fn an_old_register_is_told_and_work_goes_on_by_policy() {
         |name, registry_stale| ingest::config::Config { registry_age_s_max: 2, registry_stale, ..world.config(name) };
     let serving = world.ingest_untold(config("serving", Stale::Serve)).await;
     let refusing = world.ingest_untold(config("refusing", Stale::Refuse)).await;
-    let never = "licensing was never heard of".to_owned();
-    assert_eq!(told(&serving).await, (true, Some(never.clone())));
-    assert_eq!(told(&refusing).await, (false, Some(never)));
+    for (ingest, status) in [(&serving, 200), (&refusing, 503)] {
+        assert_eq!(said(ingest).await, (status, Some("licensing was never heard of".to_owned())));
+    }
 
     register::beat(&world.nats, now()).await;
     for ingest in [&serving, &refusing] {
-        eventually("the register to be fresh", || async { (told(ingest).await == (true, None)).then_some(()) }).await;
+        eventually("the register to be fresh", || async { (said(ingest).await == (200, None)).then_some(()) }).await;
     }
     assert_eq!(operator.send(&refusing, 0, &records(1..2)).await.status, 201);
-    for (ingest, goes_on) in [(&serving, true), (&refusing, false)] {
+    // Who goes on by what was known stays in the Service, and says so.
+    for (ingest, expected) in [(&serving, 200), (&refusing, 503)] {
         let old = || async {
-            let (ready, said) = told(ingest).await;
-            said.map(|said| (ready, said))
+            let (status, why) = said(ingest).await;
+            why.map(|why| (status, why))
         };
-        let (ready, said) = eventually("the register to be old", old).await;
-        assert!(ready == goes_on && said.contains("2 s are allowed"), "{ready} {said}");
+        let (status, why) = eventually("the register to be old", old).await;
+        assert!(status == expected && why.contains("2 s are allowed"), "{status} {why}");
     }
     assert_eq!(operator.send(&serving, 0, &records(2..3)).await.status, 201);
     let refused = operator.send(&refusing, 0, &records(3..4)).await;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::{Register, Unfit};
+use crate::Health;
 
 /// What to do with batches while the register is older than its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -114,7 +115,7 @@ impl Standings {
         }
     }
 
-    /// Whether what is known is no older than it may be, for readiness.
+    /// Whether what is known is no older than it may be.
     ///
     /// # Errors
     /// [`NotKnown`]
@@ -128,6 +129,15 @@ impl Standings {
             }
             (true, true) => Ok(()),
         }
+    }
+
+    /// Tells `/readyz` how old what is known is: a failing check while nothing may be done by it, else a warning. A process that goes on
+    /// by what it knows must stay in the Service: all of them are as old, and taking all away would be refusing after all.
+    pub fn watch(self: &Arc<Self>, health: &Health) {
+        let known = Arc::clone(self);
+        health.check("registry", move || known.may_take().map_err(|error| error.to_string()));
+        let known = Arc::clone(self);
+        health.warn("registry", move || known.fresh(now()).map_err(|error| error.to_string()));
     }
 
     /// How long ago licensing was heard of; since 1970 when it never was, nothing when its clock is ahead.
@@ -219,5 +229,26 @@ mod tests {
         assert!(matches!(refusing.may_take(), Err(NotKnown::Old { .. })));
         refusing.heard(now());
         assert_eq!(refusing.may_take(), Ok(()));
+    }
+    #[test]
+    fn only_what_stops_work_makes_a_process_unready() {
+        let limit = Duration::from_secs(30);
+        let ready = |standings: &Arc<Standings>| {
+            let health = Health::new();
+            standings.watch(&health);
+            (health.failing().is_empty(), health.warnings().is_empty())
+        };
+        let [serving, refusing] = [Stale::Serve, Stale::Refuse].map(|stale| Arc::new(Standings::new(limit, stale)));
+        assert_eq!([ready(&serving), ready(&refusing)], [(false, false); 2], "not read yet");
+        serving.set_read();
+        refusing.set_read();
+        for at in [0, 1] {
+            serving.heard(UnixMillis(at));
+            refusing.heard(UnixMillis(at));
+            assert_eq!([ready(&serving), ready(&refusing)], [(true, false), (false, false)], "unheard, then old");
+        }
+        serving.heard(now());
+        refusing.heard(now());
+        assert_eq!([ready(&serving), ready(&refusing)], [(true, true); 2]);
     }
 }
