@@ -63,6 +63,18 @@ pub struct Config {
     pub rpz_contact: String,
     /// Host whose address resolvers answer for a blocked name; none: that there is no such name.
     pub rpz_garden: Option<String>,
+    /// Tokens a second that one client may ask for, and how many at once.
+    #[serde(default = "Config::client_tokens_per_s_max")]
+    pub client_tokens_per_s_max: u32,
+    /// See `client_tokens_per_s_max`.
+    #[serde(default = "Config::burst_max")]
+    pub client_tokens_burst_max: u32,
+    /// Changes a second that one person, or one operator of its keys, may ask for, and how many at once.
+    #[serde(default = "Config::author_writes_per_s_max")]
+    pub author_writes_per_s_max: u32,
+    /// See `author_writes_per_s_max`.
+    #[serde(default = "Config::burst_max")]
+    pub author_writes_burst_max: u32,
     /// Hours in which a proposal must be confirmed.
     #[serde(default = "Config::proposal_hours")]
     pub proposal_hours: u16,
@@ -106,6 +118,18 @@ impl Config {
                 None => Answer::NoSuchName,
             },
         })
+    }
+
+    fn client_tokens_per_s_max() -> u32 {
+        20
+    }
+
+    fn author_writes_per_s_max() -> u32 {
+        10
+    }
+
+    fn burst_max() -> u32 {
+        100
     }
 
     fn proposal_hours() -> u16 {

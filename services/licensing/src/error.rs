@@ -2,12 +2,11 @@
 
 use runtime::config::ConfigError;
 use runtime::people::PeopleError;
-use runtime::signing::BadSigningKey;
 
 use crate::actors::{LoadError, sites};
 use crate::domain::calendar::BadCalendar;
 use crate::domain::sites::domain_name::BadDomainName;
-use crate::http::BadCertificateKeys;
+use crate::http::{BadCertificateKeys, BadWorld};
 use crate::storage::StoreError;
 
 /// Why a licensing process can't start.
@@ -15,7 +14,7 @@ use crate::storage::StoreError;
 pub enum StartError {
     /// A key that signs tokens.
     #[error("tokens cannot be signed")]
-    TokenKey(#[source] BadSigningKey),
+    TokenKey(#[source] BadWorld),
     /// Market and sandbox have one key or one audience.
     #[error("token_key and test_token_key, and the two audiences, must differ: test and live would be mistaken")]
     OneWorld,

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Arbiter, Supervisor};
 use bus::{Bus, LostStreams, StreamBytes};
 use runtime::people::{OidcConfig, People};
+use runtime::rates::Rates;
 use runtime::signing::SigningKey;
 
 use actors::desk::{House, Work};
@@ -29,7 +30,7 @@ use config::Config;
 use domain::calendar::Calendar;
 use error::StartError;
 use events::RegistryStream;
-use http::{CertificateKeys, Service, World};
+use http::{CertificateKeys, Issuer, Service, World, WriteRates};
 use storage::Store;
 
 /// How long to wait for the register to be let go of at a stop.
@@ -89,12 +90,6 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let beside: Vec<PathBuf> = Config::parts(&config.token_keys_beside).map(PathBuf::from).collect();
-    let live = World::load(&config.token_key, &beside, &config.token_audience).map_err(StartError::TokenKey)?;
-    let test = World::load(&config.test_token_key, &[], &config.test_token_audience).map_err(StartError::TokenKey)?;
-    if live.key.kid() == test.key.kid() || live.audience == test.audience {
-        return Err(StartError::OneWorld);
-    }
     let certificates = CertificateKeys::load(config.conformance_jwks.as_deref()).map_err(StartError::Certificates)?;
     let holidays = Config::parts(&config.holidays);
     let calendar = Calendar::new(&config.time_zone, holidays).map_err(StartError::Calendar)?;
@@ -105,6 +100,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let people = People::start(&oidc).await.map_err(StartError::People)?;
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     let directory = Arc::new(Directory::load(&*store).await.map_err(StartError::Load)?);
+    let (live, test) = worlds(&config, &directory).await?;
     // REGISTRY can be told anew from the register at any time.
     let bus = Bus::open(config.bus(), StreamBytes::default(), LostStreams::Leave).await.map_err(StartError::Bus)?;
 
@@ -122,7 +118,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let list_thread = Arbiter::new();
     let around = Surroundings {
         store: Arc::clone(&store),
-        signer: Arc::new(SigningKey::load(&config.token_key).map_err(StartError::TokenKey)?),
+        signer: Arc::new(SigningKey::load(&config.token_key).map_err(|error| StartError::TokenKey(error.into()))?),
         calendar: Arc::clone(&calendar),
         zone: config.zone().map_err(StartError::Zone)?,
         proposal_life_ms,
@@ -150,12 +146,17 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         live,
         test,
         client_cert: config.client_cert,
+        token_rates: Rates::new("tokens", config.client_tokens_per_s_max, config.client_tokens_burst_max),
         certificates,
     });
+    let writes: WriteRates =
+        Arc::new(Rates::new("changes", config.author_writes_per_s_max, config.author_writes_burst_max));
     let server = runtime::serve::start(
         &runtime::ServeConfig { listen: config.listen, workers: 0 },
         runtime::Service {
-            configure: Arc::new(move |routes| http::configure(routes, Arc::clone(&service), list.clone())),
+            configure: Arc::new(move |routes| {
+                http::configure(routes, Arc::clone(&service), list.clone(), Arc::clone(&writes))
+            }),
             health,
             auth: None,
             people: Some(people),
@@ -164,4 +165,18 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     );
     let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
     Ok(Running { server, follower, list_thread, store: held })
+}
+
+/// The market and the sandbox, which must have nothing in common that a token is checked by.
+async fn worlds(config: &Config, directory: &Arc<Directory>) -> Result<(World, World), StartError> {
+    let beside: Vec<PathBuf> = Config::parts(&config.token_keys_beside).map(PathBuf::from).collect();
+    let (client_cert, directory) = (config.client_cert, Arc::clone(directory));
+    let issuer = Issuer { name: config.issuer.clone(), client_cert, directory };
+    let live = World::load(&config.token_key, &beside, &config.token_audience, &issuer).await;
+    let test = World::load(&config.test_token_key, &[], &config.test_token_audience, &issuer).await;
+    let (live, test) = (live.map_err(StartError::TokenKey)?, test.map_err(StartError::TokenKey)?);
+    if live.key.kid() == test.key.kid() || live.audience == test.audience {
+        return Err(StartError::OneWorld);
+    }
+    Ok((live, test))
 }

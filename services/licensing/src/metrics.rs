@@ -8,13 +8,14 @@ use opentelemetry::metrics::Counter;
 use crate::actors::{Directory, now};
 
 /// Every way a request for a token ends.
-const OUTCOMES: [&str; 7] = [
+const OUTCOMES: [&str; 8] = [
     "granted",
     "invalid_client",
     "invalid_request",
     "invalid_scope",
     "unauthorized_client",
     "unsupported_grant_type",
+    "slow_down",
     "temporarily_unavailable",
 ];
 

@@ -150,7 +150,8 @@ async fn ask(http: &reqwest::Client, config: &TokenConfig) -> Result<Granted, To
     }
     let status = answer.status();
     let Refused { error, error_description } = answer.json().await.unwrap_or_default();
-    let error = if status.is_server_error() { "temporarily_unavailable".to_owned() } else { error };
+    let passing = status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS;
+    let error = if passing { "temporarily_unavailable".to_owned() } else { error };
     Err(TokenError::Refused { error, description: error_description })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use contracts::OperatorId;
+use runtime::auth::{Register, Unfit};
 
 use crate::domain::history::{BadHistory, Kind};
 use crate::domain::operator::Operator;
@@ -67,6 +68,15 @@ impl Directory {
             Some(known) if known.head.version > operator.head.version => {}
             _ => drop(all.insert(operator.id, operator)),
         }
+    }
+}
+
+impl Register for Directory {
+    /// Nothing is ever taken out of a history: who or what is not there yet was decided on another process a moment ago.
+    fn admits(&self, operator: OperatorId, client_key: Option<&str>, _: u64) -> Result<(), Unfit> {
+        let known = self.get(operator).ok_or(Unfit::Behind)?;
+        let key = known.keys.iter().find(|key| client_key == Some(key.kid.as_str())).ok_or(Unfit::Behind)?;
+        if key.revoked_at.is_some() { Err(Unfit::KeyRevoked) } else { Ok(()) }
     }
 }
 

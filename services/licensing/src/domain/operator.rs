@@ -5,6 +5,7 @@ pub mod decide;
 pub mod fact;
 pub mod keys;
 pub mod licence;
+pub mod request;
 pub mod view;
 
 #[cfg(test)]
@@ -27,14 +28,21 @@ use licence::{Licence, Step};
 pub const RECORDS_WRITE: &str = "records:write";
 /// A scope of an access token: read what was sent, with its proofs.
 pub const RECORDS_READ: &str = "records:read";
+/// A scope of an access token: ask for keys of its own to be registered or revoked. Given only to who asks for it by name, since what
+/// sends records needs it not.
+pub const KEYS_PROPOSE: &str = "keys:propose";
+/// The scopes that a client may have.
+pub const SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ, KEYS_PROPOSE];
+/// Those that it gets when it asks for none.
+pub const USUAL_SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ];
 
 /// A decision that waits for another's confirmation, or waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// What is to be decided.
     pub decision: Decision,
-    /// What it rests on.
-    pub ground: Ground,
+    /// What it rests on; `None`: the operator asked for it.
+    pub ground: Option<Ground>,
     /// Who proposed it.
     pub by: Author,
     /// When.
@@ -96,6 +104,18 @@ pub struct Operator {
     pub signature_required: bool,
 }
 
+impl Proposal {
+    /// Whether it waits for an answer at a moment.
+    pub fn waits(&self, now: UnixMillis) -> bool {
+        self.outcome.is_none() && self.expires > now
+    }
+
+    /// Whether the operator itself asked for it.
+    pub fn is_request(&self) -> bool {
+        self.ground.is_none()
+    }
+}
+
 impl Operator {
     /// Before its first fact.
     pub fn unknown(id: OperatorId) -> Self {
@@ -148,7 +168,12 @@ impl Operator {
                 }
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
+                let ground = Some(ground);
                 let waiting = Proposal { decision, ground, by, at, expires: expires.0, outcome: None };
+                self.proposals.insert(proposal, waiting);
+            }
+            Fact::Requested { proposal, expires, decision } => {
+                let waiting = Proposal { decision, ground: None, by, at, expires: expires.0, outcome: None };
                 self.proposals.insert(proposal, waiting);
             }
             Fact::Confirmed { proposal } => {
@@ -246,8 +271,8 @@ impl Operator {
     /// settles its wagers and so still sends.
     pub fn scopes(&self, env: Env) -> &'static [&'static str] {
         match env {
-            Env::Test if self.entity.is_some() => &[RECORDS_WRITE, RECORDS_READ],
-            Env::Live if self.stage() == Stage::Live => &[RECORDS_WRITE, RECORDS_READ],
+            Env::Test if self.entity.is_some() => SCOPES,
+            Env::Live if self.stage() == Stage::Live => SCOPES,
             _ => &[],
         }
     }

@@ -24,7 +24,7 @@ pub async fn server(service: web::Data<Arc<Service>>) -> HttpResponse {
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
-        "scopes_supported": [crate::domain::operator::RECORDS_WRITE, crate::domain::operator::RECORDS_READ],
+        "scopes_supported": crate::domain::operator::SCOPES,
     });
     if service.client_cert == ClientCert::Header
         && let Some(members) = metadata.as_object_mut()

@@ -1,8 +1,10 @@
 //! The routes of licensing: decode, one message to a desk, encode.
 
 mod certificates;
+mod clients;
 mod form;
 pub mod history;
+pub mod key_requests;
 pub mod metadata;
 pub mod openapi;
 pub mod operators;
@@ -18,9 +20,10 @@ use std::sync::Arc;
 use actix::Addr;
 use actix_web::{HttpRequest, web};
 use contracts::problems::Code;
-use runtime::ApiError;
-use runtime::auth::ClientCert;
+use runtime::auth::{ClientCert, KeysError};
+use runtime::rates::Rates;
 use runtime::signing::{BadSigningKey, SigningKey};
+use runtime::{ApiError, Auth, AuthConfig};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -29,7 +32,30 @@ use crate::actors::{Admissions, Desks, Directory};
 use crate::domain::calendar::Calendar;
 use crate::storage::Store;
 
+pub use people::WriteRates;
+
 pub use certificates::{BadCertificateKeys, CertificateKeys};
+
+/// What both worlds have in common.
+pub struct Issuer {
+    /// `iss` of tokens.
+    pub name: String,
+    /// Where the client's certificate is read from.
+    pub client_cert: ClientCert,
+    /// How operators stand.
+    pub directory: Arc<Directory>,
+}
+
+/// Why tokens of a world can't be given or taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BadWorld {
+    /// A key that signs.
+    #[error(transparent)]
+    Signing(#[from] BadSigningKey),
+    /// Its public part.
+    #[error(transparent)]
+    Checking(#[from] KeysError),
+}
 
 /// One of the two worlds: its tokens are signed with its own key, for its own audience.
 pub struct World {
@@ -41,21 +67,32 @@ pub struct World {
     pub audience: String,
     /// Its JWK Set.
     pub jwks: Value,
+    /// Checks its tokens, for the routes of operators here.
+    pub auth: Arc<Auth>,
 }
 
 impl World {
     /// Reads the key that signs, and the keys before and after it, which are published beside it.
     ///
     /// # Errors
-    /// [`BadSigningKey`]
-    pub fn load(key: &Path, beside: &[PathBuf], audience: &str) -> Result<Self, BadSigningKey> {
+    /// [`BadWorld`]
+    pub async fn load(key: &Path, beside: &[PathBuf], audience: &str, issuer: &Issuer) -> Result<Self, BadWorld> {
         let key = SigningKey::load(key)?;
         let mut keys = vec![key.jwk()];
         for other in beside {
             keys.push(SigningKey::load(other)?.jwk());
         }
         let header = key.header(token::TOKEN_TYP);
-        Ok(Self { key, header, audience: audience.to_owned(), jwks: json!({"keys": keys}) })
+        let jwks = json!({"keys": keys});
+        let register = Some(Arc::clone(&issuer.directory) as _);
+        let auth = AuthConfig {
+            jwks: String::new(),
+            token_issuer: issuer.name.clone(),
+            token_audience: audience.to_owned(),
+            client_cert: issuer.client_cert,
+        };
+        let auth = Auth::of_keys(&jwks, &auth, register).await?;
+        Ok(Self { key, header, audience: audience.to_owned(), jwks, auth })
     }
 }
 
@@ -81,14 +118,17 @@ pub struct Service {
     pub test: World,
     /// Where the client's certificate is read from.
     pub client_cert: ClientCert,
+    /// How fast each client may ask for tokens, by its id.
+    pub token_rates: Rates<String>,
     /// The keys of certificates.
     pub certificates: CertificateKeys,
 }
 
 /// Adds the routes.
-pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: ListAccess) {
+pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: ListAccess, writes: WriteRates) {
     sites::configure(routes, list);
     routes
+        .app_data(writes)
         .app_data(web::Data::new(service))
         // As a resource of its own, another method is answered 405: a form in a query would end up in logs.
         .service(web::resource("/oauth2/token").route(web::post().to(token::post)))
@@ -105,6 +145,11 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: L
                 .route(web::put().to(operators::put)),
         )
         .route("/v1/operators/{operator}/history", web::get().to(history::get))
+        .service(
+            web::resource("/v1/operators/{operator}/keys/requests")
+                .route(web::get().to(key_requests::get))
+                .route(web::post().to(key_requests::post)),
+        )
         .route("/v1/operators/{operator}/licences", web::post().to(operators::apply))
         .route("/v1/operators/{operator}/licences/{licence}/steps", web::post().to(operators::step))
         .route("/v1/operators/{operator}/proposals", web::post().to(operators::propose))

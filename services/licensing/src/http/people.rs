@@ -1,12 +1,15 @@
 //! Who may touch the register, as extractors of handlers.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use contracts::problems::Code;
+use futures::future::LocalBoxFuture;
+use runtime::rates::Rates;
 use runtime::{ApiError, Person, Role};
 
+use crate::actors::now;
 use crate::domain::history::Author;
 
 /// Roles that may change the register.
@@ -14,7 +17,22 @@ const CLERKS: &[Role] = &[Role::Clerk, Role::ChiefClerk];
 /// Roles that may look into it.
 const READERS: &[Role] = &[Role::Clerk, Role::ChiefClerk, Role::Inspector, Role::Auditor, Role::Tax, Role::Analyst];
 
-/// A person who may change the register.
+/// How fast each author may change the register, by `sub`.
+pub type WriteRates = Arc<Rates<String>>;
+
+/// Lets an author change something at its rate.
+///
+/// # Errors
+/// 429 `too-many-requests`.
+pub fn at_rate(request: &HttpRequest, author: &Author) -> Result<(), ApiError> {
+    let Some(rates) = request.app_data::<WriteRates>() else {
+        tracing::error!("a route takes changes, but its service was started without rates");
+        return Err(ApiError::new(Code::Internal, "see request_id"));
+    };
+    Ok(rates.take(author.sub.clone(), 1, now())?)
+}
+
+/// A person who may change the register, and is not too fast.
 #[derive(Debug, Clone)]
 pub struct Clerk(pub Author);
 
@@ -27,19 +45,26 @@ fn author(person: &Person, roles: &[Role]) -> Result<Author, ApiError> {
     Ok(Author { sub: person.sub().to_owned(), role: role.as_str().to_owned() })
 }
 
-macro_rules! extracted {
-    ($name:ident, $roles:expr) => {
-        impl FromRequest for $name {
-            type Error = ApiError;
-            type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+impl FromRequest for Clerk {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-            fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-                let person = Person::from_request(request, payload);
-                Box::pin(async move { author(&person.await?, $roles).map(Self) })
-            }
-        }
-    };
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (person, request) = (Person::from_request(request, payload), request.clone());
+        Box::pin(async move {
+            let author = author(&person.await?, CLERKS)?;
+            at_rate(&request, &author)?;
+            Ok(Self(author))
+        })
+    }
 }
 
-extracted!(Clerk, CLERKS);
-extracted!(Reader, READERS);
+impl FromRequest for Reader {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let person = Person::from_request(request, payload);
+        Box::pin(async move { author(&person.await?, READERS).map(Self) })
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest::{SHA256, digest};
 use contracts::UnixMillis;
@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use super::{Service, World};
 use crate::actors::{Admit, now};
 use crate::domain::client::{self, ClientId};
-use crate::domain::operator::Operator;
 use crate::domain::operator::keys::{JWS_BYTES_MAX, Jws};
+use crate::domain::operator::{Operator, USUAL_SCOPES};
 use crate::metrics;
 use crate::storage::Admission;
 
@@ -30,6 +30,8 @@ pub const TOKEN_TYP: &str = "at+jwt";
 const FORM_BYTES_MAX: usize = JWS_BYTES_MAX + 4 * 1024;
 /// How long letting an assertion in may take.
 const ADMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The code of RFC 8628 section 3.5, there of a client that asks too often as well.
+pub const SLOW_DOWN: &str = "slow_down";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A refusal as RFC 6749 section 5.2 has it.
@@ -37,10 +39,11 @@ struct OAuthError {
     status: StatusCode,
     error: &'static str,
     description: String,
+    retry_after_s: Option<u32>,
 }
 
 fn refuse<T>(status: StatusCode, error: &'static str, description: impl Into<String>) -> Result<T, OAuthError> {
-    Err(OAuthError { status, error, description: description.into() })
+    Err(OAuthError { status, error, description: description.into(), retry_after_s: None })
 }
 
 fn invalid_client<T>(description: impl Into<String>) -> Result<T, OAuthError> {
@@ -92,7 +95,8 @@ fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
 ///
 /// The form has `grant_type=client_credentials`, `client_assertion_type` as RFC 7523 names it, and `client_assertion`: a JWT by one of the
 /// client's registered keys with `iss` and `sub` the client id, `aud` the issuer or this address, `exp` at most an hour ahead, and a `jti`
-/// that was not used before. `scope` may ask for less than the operator may have. Where the service reads the client's certificate, a
+/// that was not used before. `scope` may ask for less than the usual
+/// `records:write records:read`, or for `keys:propose`. Where the service reads the client's certificate, a
 /// token that is asked for with one is bound to it (`cnf`, RFC 8705) and good with it alone.
 #[utoipa::path(
     post, path = "/oauth2/token", tag = "tokens", security(()),
@@ -101,6 +105,7 @@ fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
         (status = 200, description = "`access_token`, `token_type`, `expires_in` in seconds, `scope`", body = Object),
         (status = 400, description = "`error` and `error_description` (RFC 6749 section 5.2)", body = Object),
         (status = 401, description = "`invalid_client`", body = Object),
+        (status = 429, description = "`slow_down`: the client asks too fast", body = Object),
         (status = 503, description = "`temporarily_unavailable`", body = Object),
     )
 )]
@@ -110,11 +115,11 @@ pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Dat
             metrics::token("granted");
             HttpResponse::Ok().json(granted)
         }
-        Err(OAuthError { status, error, description }) => {
+        Err(OAuthError { status, error, description, retry_after_s }) => {
             metrics::token(error);
             let mut answer = HttpResponse::build(status);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                answer.insert_header(("Retry-After", "1"));
+            if let Some(seconds) = retry_after_s {
+                answer.insert_header((RETRY_AFTER, seconds));
             }
             answer.json(json!({"error": error, "error_description": description}))
         }
@@ -177,6 +182,7 @@ async fn prove(service: &Service, assertion: &str, client_id: Option<&str>) -> R
         status: StatusCode::UNAUTHORIZED,
         error: "invalid_client",
         description: error.to_string(),
+        retry_after_s: None,
     };
     let jws = Jws::parse(assertion).map_err(|error| refused(error.into()))?;
     let client = client::claimed(&jws).map_err(refused)?;
@@ -189,6 +195,13 @@ async fn prove(service: &Service, assertion: &str, client_id: Option<&str>) -> R
     let now = now();
     let audiences = [service.issuer.as_str(), service.token_endpoint.as_str()];
     let checked = client::check(&jws, client, &operator, audiences, now).map_err(refused)?;
+    // By who has proved itself alone: nobody can use up another's rate. Before the assertion is: it may be sent again.
+    service.token_rates.take(client.to_string(), 1, now).map_err(|over| OAuthError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        error: SLOW_DOWN,
+        description: over.to_string(),
+        retry_after_s: Some(over.wait_s),
+    })?;
     if !admit(service, client, &checked.jti, checked.expires).await? {
         return invalid_client("jti was used before: make a new assertion for each request");
     }
@@ -200,6 +213,7 @@ async fn admit(service: &Service, client: ClientId, jti: &str, expires: UnixMill
         status: StatusCode::SERVICE_UNAVAILABLE,
         error: "temporarily_unavailable",
         description: "whether the assertion was used before can't be said now: ask again with a new one".to_owned(),
+        retry_after_s: Some(1),
     };
     let named = digest(&SHA256, format!("{client}\0{jti}").as_bytes());
     let Ok(digest) = named.as_ref().try_into() else { return Err(unavailable()) };
@@ -240,7 +254,7 @@ impl Service {
             return refuse(StatusCode::BAD_REQUEST, "unauthorized_client", why);
         }
         let scope = match wanted.map(str::trim).filter(|wanted| !wanted.is_empty()) {
-            None => allowed.join(" "),
+            None => USUAL_SCOPES.join(" "),
             Some(wanted) => {
                 if let Some(other) = wanted.split(' ').find(|one| !allowed.contains(one)) {
                     let why = format!("{other:.64} is not one of {}", allowed.join(" "));

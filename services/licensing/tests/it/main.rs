@@ -4,6 +4,8 @@
 
 mod attacks;
 mod decisions;
+mod key_requests;
+mod limits;
 mod mesh;
 mod register;
 mod speed;

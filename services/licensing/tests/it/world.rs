@@ -144,6 +144,10 @@ impl World {
             rpz_server: "ns.example.ua".into(),
             rpz_contact: "hostmaster.example.ua".into(),
             rpz_garden: None,
+            client_tokens_per_s_max: 20,
+            client_tokens_burst_max: 100,
+            author_writes_per_s_max: 10,
+            author_writes_burst_max: 100,
             proposal_hours: 72,
         }
     }

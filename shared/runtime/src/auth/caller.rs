@@ -32,6 +32,11 @@ impl Caller {
         self.0.client_key.as_deref()
     }
 
+    /// The client that the token was given to; an issuer of another kind does not say.
+    pub fn client_id(&self) -> Option<&str> {
+        self.0.client_id.as_deref()
+    }
+
     /// When the token was issued, in Unix seconds; 0 where the issuer does not say.
     pub fn issued_s(&self) -> u64 {
         self.0.issued_s
@@ -104,13 +109,26 @@ impl FromRequest for Caller {
             tracing::error!("a route takes a caller, but its service was started without auth");
             return Either::Left(ready(Err(ApiError::new(Code::Internal, "see request_id"))));
         };
+        auth.caller(request)
+    }
+}
+
+impl Auth {
+    /// The caller of a request, for a service that has more than one issuer; else a handler takes [`Caller`].
+    ///
+    /// # Errors
+    /// 401 `unauthorized`, 400 `bad-request`, 403 `unknown-operator`, 503 `unavailable`.
+    pub fn caller(
+        self: &Arc<Self>,
+        request: &HttpRequest,
+    ) -> Either<Ready<Result<Caller, ApiError>>, LocalBoxFuture<'static, Result<Caller, ApiError>>> {
         let Some(token) = bearer(request.headers()) else {
             return Either::Left(ready(Err(TokenError::Missing.into())));
         };
-        if let Some(caller) = auth.remembered(token) {
-            return Either::Left(ready(admitted(auth, caller, request.headers())));
+        if let Some(caller) = self.remembered(token) {
+            return Either::Left(ready(admitted(self, caller, request.headers())));
         }
-        let (auth, token, request) = (Arc::clone(auth), token.to_owned(), request.clone());
+        let (auth, token, request) = (Arc::clone(self), token.to_owned(), request.clone());
         Either::Right(Box::pin(async move {
             let checked = auth.check(&token).await;
             if matches!(checked, Err(TokenError::UnknownKey)) && auth.ready().is_err() {

@@ -58,6 +58,8 @@ pub(crate) enum Kinds {
 }
 
 pub(crate) enum Source {
+    /// The keys themselves: they never change.
+    Given(Vec<u8>),
     File(PathBuf),
     Url(String, reqwest::Client),
     /// An OpenID Connect issuer, whose description says where its keys are (OpenID Connect Discovery 1.0 section 4).
@@ -90,6 +92,7 @@ impl Source {
 
     pub(crate) async fn load(&self, kinds: Kinds) -> Result<Keys, KeysError> {
         match self {
+            Self::Given(text) => Keys::parse(text, kinds),
             Self::File(path) => {
                 let read = tokio::fs::read(path).await;
                 let text = read.map_err(|source| KeysError::Read { path: path.clone(), source })?;

@@ -14,6 +14,7 @@ pub(crate) mod token;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use actix_web::HttpRequest;
 use contracts::OperatorId;
 
 pub use caller::Caller;
@@ -73,6 +74,7 @@ pub(crate) struct Grant {
     operator: OperatorId,
     scopes: Box<str>,
     client_key: Option<Box<str>>,
+    client_id: Option<Box<str>>,
     /// When it was issued, in Unix seconds; 0 where the issuer does not say.
     issued_s: u64,
     /// When it ends, the allowed skew included, in Unix seconds.
@@ -94,10 +96,39 @@ impl Auth {
     /// # Errors
     /// When a file of keys can't be read or used. An address that does not answer yet is asked again: see [`Auth::ready`].
     pub async fn start(config: &AuthConfig, register: Option<Arc<dyn Register>>) -> Result<Arc<Self>, KeysError> {
+        Self::start_with(Source::new(&config.jwks)?, config, register).await
+    }
+
+    /// As [`Auth::start`], with the JWK Set itself: for the issuer's own routes. `config.jwks` is not looked at.
+    ///
+    /// # Errors
+    /// [`KeysError`]: no JWK Set with a key of ours.
+    pub async fn of_keys(
+        jwks: &serde_json::Value,
+        config: &AuthConfig,
+        register: Option<Arc<dyn Register>>,
+    ) -> Result<Arc<Self>, KeysError> {
+        let source = Source::Given(jwks.to_string().into_bytes());
+        // For it can't be had later, either.
+        source.load(Kinds::Ours).await?;
+        Self::start_with(source, config, register).await
+    }
+
+    async fn start_with(
+        source: Source,
+        config: &AuthConfig,
+        register: Option<Arc<dyn Register>>,
+    ) -> Result<Arc<Self>, KeysError> {
         let (issuer, audience) = (config.token_issuer.clone(), config.token_audience.clone());
         let read = move |token: &str, keys: &keys::Keys| token::verify(token, keys, &issuer, &audience);
-        let checker = Checker::start(Source::new(&config.jwks)?, Kinds::Ours, Box::new(read)).await?;
+        let checker = Checker::start(source, Kinds::Ours, Box::new(read)).await?;
         Ok(Arc::new(Self { checker, register, client_cert: config.client_cert }))
+    }
+
+    /// Whether the token of a request names a key of this issuer; whether it is good is not known yet.
+    pub fn is_issuer_of(&self, request: &HttpRequest) -> bool {
+        let header = caller::bearer(request.headers()).and_then(|token| jsonwebtoken::decode_header(token).ok());
+        header.and_then(|header| header.kid).is_some_and(|kid| self.checker.keys.load().get(&kid).is_some())
     }
 
     /// For readiness: whether there are keys to check with.

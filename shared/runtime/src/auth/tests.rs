@@ -261,6 +261,7 @@ async fn the_memory_of_tokens_is_bounded_and_forgets_what_is_over() {
                 operator: operator(),
                 scopes: "".into(),
                 client_key: None,
+                client_id: None,
                 issued_s: 0,
                 bound: None,
                 ends_s: ends_s + (n as u64 % 2) * 1_000,

@@ -63,6 +63,8 @@ struct Claims {
     scope: Box<str>,
     /// The operator's key that the token was asked for with: when that is revoked, so is the token.
     client_key: Option<Box<str>>,
+    /// Which of the operator's clients asked for it (RFC 9068 section 2.2).
+    client_id: Option<Box<str>>,
     iat: Option<f64>,
     /// What else must come with it: a claim that is not understood must not be passed over (RFC 7800 section 3.1).
     cnf: Option<serde_json::Value>,
@@ -70,11 +72,11 @@ struct Claims {
 
 /// The grant of an operator's token.
 pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> Result<Grant, TokenError> {
-    let Claims { sub, exp, scope, client_key, iat, cnf } = claims(token, keys, issuer, audience)?;
+    let Claims { sub, exp, scope, client_key, client_id, iat, cnf } = claims(token, keys, issuer, audience)?;
     // A float cast saturates: an absurd iat is merely far away.
     let issued_s = iat.map_or(0, |iat| iat as u64);
     let bound = cnf.map(|cnf| Binding::of_cnf(&cnf).ok_or(TokenError::Claim("cnf"))).transpose()?;
-    Ok(Grant { operator: sub, scopes: scope, client_key, issued_s, ends_s: ends_s(exp), bound })
+    Ok(Grant { operator: sub, scopes: scope, client_key, client_id, issued_s, ends_s: ends_s(exp), bound })
 }
 
 /// When a token ends, the allowed skew included, in Unix seconds. A float cast saturates: an absurd exp is merely far away.

@@ -18,7 +18,7 @@ pub const BRANDS_MAX: usize = 100;
 pub const LICENCES_MAX: usize = 200;
 /// Most keys of an operator that are not revoked.
 pub const KEYS_MAX: usize = 20;
-/// Most proposals of an operator that wait.
+/// Most proposals about an operator that wait, those it made itself aside.
 pub const WAITING_MAX: usize = 50;
 
 /// What somebody wants.
@@ -64,6 +64,15 @@ pub enum Command {
         decision: Decision,
         /// What it rests on.
         ground: Ground,
+    },
+    /// What the operator asks for itself: keys of the world that its token is of.
+    Request {
+        /// Its id, chosen by who asks.
+        proposal: Uuid,
+        /// What.
+        decision: Decision,
+        /// The world of the token.
+        env: Env,
     },
     /// Confirm another's proposal.
     Confirm {
@@ -118,11 +127,11 @@ pub enum Refusal {
     },
 }
 
-fn conflict<T>(detail: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn conflict<T>(detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Conflict(detail.into()))
 }
 
-fn invalid<T>(pointer: &str, detail: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn invalid<T>(pointer: &str, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Invalid { pointer: pointer.to_owned(), detail: detail.into() })
 }
 
@@ -167,11 +176,12 @@ impl Operator {
             }
             Command::Pay { licence, paid_at, document } => self.pay(licence, paid_at, document, now),
             Command::Propose { proposal, decision, ground } => {
-                self.check_room(proposal, now)?;
+                self.check_room(proposal, false, WAITING_MAX, now)?;
                 self.check(&decision, now, rules.issuer)?;
                 let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
                 Ok(Fact::Proposed { proposal, expires, decision, ground })
             }
+            Command::Request { proposal, decision, env } => self.request(proposal, decision, env, now, rules),
             Command::Confirm { proposal } => {
                 let waiting = self.waiting(proposal, now)?;
                 if waiting.by.sub == by.sub {
@@ -229,12 +239,19 @@ impl Operator {
         }
     }
 
-    fn check_room(&self, proposal: Uuid, now: UnixMillis) -> Result<(), Refusal> {
+    /// Whether a proposal is new and one more may wait, among those of clerks or those of the operator: neither takes the other's room.
+    pub(super) fn check_room(
+        &self,
+        proposal: Uuid,
+        request: bool,
+        most: usize,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
         if self.proposals.contains_key(&proposal) {
             return conflict(format!("proposal {proposal} exists"));
         }
-        let waiting = |one: &&Proposal| one.outcome.is_none() && one.expires > now;
-        if self.proposals.values().filter(waiting).count() >= WAITING_MAX {
+        let waiting = |one: &&Proposal| one.waits(now) && one.is_request() == request;
+        if self.proposals.values().filter(waiting).count() >= most {
             return conflict("too many proposals wait: answer some first");
         }
         Ok(())
@@ -250,7 +267,7 @@ impl Operator {
     }
 
     /// Whether a decision may be proposed: its values, and the state.
-    fn check(&self, decision: &Decision, now: UnixMillis, issuer: &str) -> Result<(), Refusal> {
+    pub(super) fn check(&self, decision: &Decision, now: UnixMillis, issuer: &str) -> Result<(), Refusal> {
         match decision {
             Decision::Activate { expires, .. } if expires.0 <= now => {
                 return invalid("/decision/expires", "lies in the past");

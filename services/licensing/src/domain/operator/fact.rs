@@ -203,6 +203,15 @@ pub enum Fact {
         /// What it rests on.
         ground: Ground,
     },
+    /// The operator asked for a key of its own to be registered or revoked; a clerk must confirm it. It rests on the request itself.
+    Requested {
+        /// Its id: from here on a proposal like any other.
+        proposal: Uuid,
+        /// Up to when it may be confirmed.
+        expires: Moment,
+        /// What is to be decided.
+        decision: Decision,
+    },
     /// Another confirmed it: it is decided.
     Confirmed {
         /// Which proposal.

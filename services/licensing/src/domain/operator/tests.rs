@@ -1,5 +1,7 @@
 //! An operator led through its life, and led astray.
 
+mod requests;
+
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};
 use contracts::{Hash, OperatorId, UnixMillis};
 use ed25519_dalek::{Signer, SigningKey};
@@ -162,7 +164,7 @@ fn an_operator_goes_from_application_to_live() {
     desk.done(1, Command::Certify { certificate: "e30.e30.AA".to_owned() });
     assert_eq!(desk.operator.scopes(Env::Live).len(), 0);
     desk.decided(Decision::GoLive {}).expect("live");
-    assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read"]);
+    assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"]);
     // What is stored makes the same operator.
     let mut again = Operator::unknown(id());
     desk.changes.iter().for_each(|bytes| again.follow(bytes).expect("follows"));
@@ -266,7 +268,7 @@ fn what_follows_for_wagers_is_told() {
     assert_eq!(standing.flag(Vertical::Betting, UnixMillis(before)), None);
     assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
     assert_eq!(standing.flag(Vertical::Slots, UnixMillis(before)), Some(Flag::OutsideLicence));
-    assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read"], "settlements go on");
+    assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"], "settlements go on");
 }
 
 #[test]

@@ -99,6 +99,17 @@ pub struct LicenceView<'a> {
     pub places: &'a Places,
 }
 
+/// The keys of an operator as it is shown them itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct OwnKeys<'a> {
+    /// The version of its history; also the entity tag.
+    pub version: u64,
+    /// Its keys, the revoked ones too.
+    pub keys: Vec<KeyView<'a>>,
+    /// What it asked for and waits for a clerk.
+    pub requests: Vec<ProposalView<'a>>,
+}
+
 /// A key as it is shown.
 #[derive(Debug, Clone, Serialize)]
 pub struct KeyView<'a> {
@@ -130,8 +141,9 @@ pub struct ProposalView<'a> {
     pub expires: String,
     /// What is to be decided.
     pub decision: &'a Decision,
-    /// What it rests on.
-    pub ground: &'a Ground,
+    /// What it rests on; absent when the operator asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground: Option<&'a Ground>,
     /// What became of it; absent while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -191,7 +203,7 @@ impl<'a> ProposalView<'a> {
             at: proposal.at.to_string(),
             expires: proposal.expires.to_string(),
             decision: &proposal.decision,
-            ground: &proposal.ground,
+            ground: proposal.ground.as_ref(),
             outcome: proposal.outcome,
         }
     }
@@ -200,7 +212,6 @@ impl<'a> ProposalView<'a> {
 impl Operator {
     /// As it is shown to clerks at a moment.
     pub fn view(&self, calendar: &Calendar, now: UnixMillis) -> OperatorView<'_> {
-        let waits = |proposal: &Proposal| proposal.outcome.is_none() && proposal.expires > now;
         OperatorView {
             id: self.id.to_string(),
             version: self.head.version,
@@ -217,9 +228,19 @@ impl Operator {
             proposals: self
                 .proposals
                 .iter()
-                .filter(|(_, proposal)| waits(proposal))
+                .filter(|(_, proposal)| proposal.waits(now))
                 .map(|(id, proposal)| ProposalView::new(id, proposal))
                 .collect(),
+        }
+    }
+
+    /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose is not its to see yet.
+    pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
+        let own = |(_, proposal): &(&uuid::Uuid, &Proposal)| proposal.is_request() && proposal.waits(now);
+        OwnKeys {
+            version: self.head.version,
+            keys: self.keys.iter().map(KeyView::new).collect(),
+            requests: self.proposals.iter().filter(own).map(|(id, one)| ProposalView::new(id, one)).collect(),
         }
     }
 

@@ -10,6 +10,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{App, test};
 use bytes::Bytes;
 use runtime::people::{OidcConfig, People};
+use runtime::rates::Rates;
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER, Issuer};
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use super::configure;
 use crate::actors::sites::ListAccess;
 use crate::actors::sites::tests::World;
+use crate::http::WriteRates;
 
 /// SHA-256 of nothing that matters.
 const HASH: &str = "jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
@@ -84,8 +86,11 @@ impl Site {
 
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
         let list = self.list.clone();
-        let app =
-            App::new().app_data(std::sync::Arc::clone(&self.people)).configure(move |routes| configure(routes, list));
+        let writes: WriteRates = std::sync::Arc::new(Rates::new("changes", 1, 1));
+        let app = App::new()
+            .app_data(std::sync::Arc::clone(&self.people))
+            .app_data(writes)
+            .configure(move |routes| configure(routes, list));
         let app = test::init_service(app).await;
         let mut request = test::TestRequest::with_uri(path).method(method);
         for header in headers {

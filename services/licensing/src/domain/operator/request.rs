@@ -1,0 +1,60 @@
+//! What an operator asks for itself: keys of its own. It becomes a proposal like any other, with the operator as its author; one clerk
+//! confirms it, so two parties have agreed, and only the clerk's word makes it so.
+
+use contracts::UnixMillis;
+use contracts::registry::Env;
+use uuid::Uuid;
+
+use super::Operator;
+use super::decide::{Refusal, Rules, conflict, invalid};
+use super::fact::{Decision, Fact, Moment};
+use crate::domain::client::ClientId;
+use crate::domain::history::Author;
+
+/// Most requests of an operator that wait.
+pub const REQUESTS_MAX: usize = 10;
+/// The role of an operator in its history.
+pub const OPERATOR_ROLE: &str = "operator";
+
+/// An operator as the author of its request: `operator:<client id>`.
+pub fn author(client: ClientId) -> Author {
+    Author { sub: format!("{OPERATOR_ROLE}:{client}"), role: OPERATOR_ROLE.to_owned() }
+}
+
+impl Operator {
+    /// The fact a request becomes. A client asks for keys of its own world alone: who has a key of the sandbox must get no further.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub(super) fn request(
+        &self,
+        proposal: Uuid,
+        decision: Decision,
+        env: Env,
+        now: UnixMillis,
+        rules: Rules<'_>,
+    ) -> Result<Fact, Refusal> {
+        match &decision {
+            Decision::AddKey { env: asked, .. } if *asked != env => {
+                return invalid("/decision/env", "must be that of the token: a live client asks for live keys");
+            }
+            Decision::RevokeKey { kid, .. } if !self.keys.iter().any(|key| key.kid == *kid && key.env == env) => {
+                return Err(Refusal::NotFound(format!("key {kid}")));
+            }
+            Decision::AddKey { .. } | Decision::RevokeKey { .. } => {}
+            _ => return invalid("/decision/type", "an operator asks for add_key or revoke_key"),
+        }
+        self.check_room(proposal, true, REQUESTS_MAX, now)?;
+        let same = |decided: &Decision| match (decided, &decision) {
+            (Decision::AddKey { jwk: one, .. }, Decision::AddKey { jwk: other, .. }) => one == other,
+            (Decision::RevokeKey { kid: one, .. }, Decision::RevokeKey { kid: other, .. }) => one == other,
+            _ => false,
+        };
+        if self.proposals.values().any(|one| one.is_request() && one.waits(now) && same(&one.decision)) {
+            return conflict("this was asked for and waits");
+        }
+        self.check(&decision, now, rules.issuer)?;
+        let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
+        Ok(Fact::Requested { proposal, expires, decision })
+    }
+}
