@@ -48,7 +48,7 @@ pub struct Exchange {
     pub coding: Option<String>,
     /// Whether a `Signature` of the batch was sent.
     pub signed: bool,
-    /// What the request asked to be answered.
+    /// The answer that the request asked for, if it is this one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub forced: Option<Forced>,
     /// How late it asked to be answered, in milliseconds.

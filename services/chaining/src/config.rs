@@ -64,11 +64,17 @@ impl Config {
         }
     }
 
-    /// Where `REGISTRY` is, if not there.
-    pub(crate) fn registry_bus(&self) -> Option<bus::BusConfig> {
-        let url = self.registry_nats_url.clone()?;
-        let monitor_url = self.registry_nats_monitor_url.clone().unwrap_or_else(|| self.nats_monitor_url.clone());
-        Some(bus::BusConfig { url, monitor_url, ..self.bus() })
+    /// Where `REGISTRY` is, if not there. Both addresses or none: the other broker's port would say whether this one syncs.
+    ///
+    /// # Errors
+    /// Names the one that is missing.
+    pub(crate) fn registry_bus(&self) -> Result<Option<bus::BusConfig>, &'static str> {
+        match (self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone()) {
+            (None, None) => Ok(None),
+            (Some(url), Some(monitor_url)) => Ok(Some(bus::BusConfig { url, monitor_url, ..self.bus() })),
+            (Some(_), None) => Err("registry_nats_monitor_url"),
+            (None, Some(_)) => Err("registry_nats_url"),
+        }
     }
 
     fn one() -> u16 {

@@ -46,6 +46,9 @@ pub enum StartError {
     /// What verifies access tokens.
     #[error("access tokens can't be verified")]
     Auth(#[source] runtime::auth::KeysError),
+    /// One of the two addresses of the market's broker.
+    #[error("{0} is not set, and the other address of the register's broker is")]
+    Registry(&'static str),
     /// The address.
     #[error("can't serve on {addr}")]
     Serve {

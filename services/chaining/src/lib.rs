@@ -111,7 +111,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
 
-    let registry = match config.registry_bus() {
+    let registry = match config.registry_bus().map_err(StartError::Registry)? {
         Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
         None => bus.clone(),
     };

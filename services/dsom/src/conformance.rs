@@ -5,8 +5,10 @@ mod checks;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use contracts::registry::LicenceKind;
-use contracts::traffic::{Exchange, Forced};
+use contracts::traffic::{Exchange, Forced, Sent};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -31,7 +33,9 @@ pub const AGE_MS_MAX: i64 = 60_000;
 pub const CLOCK_BATCHES_MIN: usize = 10;
 /// How long the rate must be held, in seconds.
 pub const RATE_S: i64 = 20;
-/// How long sending may pause when the key changes, in milliseconds.
+/// The rate that must be held at least, in records a second.
+pub const RATE_MIN: u32 = 50;
+/// How long sending may pause where the key changes, in milliseconds.
 pub const ROTATION_MS_MAX: i64 = 60_000;
 
 /// A request as the sandbox keeps it.
@@ -123,16 +127,45 @@ fn is_taken(one: &Exchange) -> bool {
     one.batch.is_some() && (matches!(one.status, 200 | 201) || one.forced == Some(Forced::Lost) && one.status == 503)
 }
 
-/// A line a request: number, at, stream, status, code, first seq, count, root, each `-` where there is none.
+/// A line a request: everything that a check looks at, `-` for what there is none of.
 fn digest(kept: &[Kept]) -> String {
     let mut hash = Sha256::new();
     for Kept { number, exchange: one } in kept {
-        let (first, count, root) = match &one.batch {
-            Some(batch) => (batch.first_seq.to_string(), batch.count.to_string(), batch.root.to_string()),
-            None => ("-".to_owned(), "-".to_owned(), "-".to_owned()),
-        };
-        let code = one.code.as_deref().unwrap_or("-");
-        hash.update(format!("{number} {} {} {} {code} {first} {count} {root}\n", one.at.0, one.stream, one.status));
+        let batch = one.batch.as_ref();
+        let of = |member: &dyn Fn(&Sent) -> String| batch.map_or_else(|| "-".to_owned(), member);
+        let forced = one.forced.map(|forced| match forced {
+            Forced::Gap => "gap",
+            Forced::Unavailable => "unavailable",
+            Forced::Lost => "lost",
+        });
+        let or_none = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+        let words = [
+            number.to_string(),
+            one.at.0.to_string(),
+            one.stream.to_string(),
+            one.status.to_string(),
+            one.code.clone().unwrap_or_else(|| "-".to_owned()),
+            of(&|batch| batch.first_seq.to_string()),
+            of(&|batch| batch.count.to_string()),
+            of(&|batch| batch.root.to_string()),
+            of(&|batch| batch.latest.0.to_string()),
+            of(&|batch| counts(&batch.types)),
+            of(&|batch| counts(&batch.verticals)),
+            or_none(one.expected_seq.map(|seq| seq.get())),
+            or_none(one.retry_after_s.map(u64::from)),
+            forced.unwrap_or("-").to_owned(),
+            one.delayed_ms.to_string(),
+            one.took_ms.to_string(),
+            one.client_key.clone().unwrap_or_else(|| "-".to_owned()),
+        ];
+        hash.update(words.join(" "));
+        hash.update("\n");
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `payout=2,wager=7`, ascending by name; `-` for none.
+fn counts(of: &BTreeMap<String, u32>) -> String {
+    let all: Vec<String> = of.iter().map(|(name, count)| format!("{name}={count}")).collect();
+    if all.is_empty() { "-".to_owned() } else { all.join(",") }
 }

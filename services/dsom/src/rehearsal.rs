@@ -23,6 +23,8 @@ const EXERCISES: u8 = 1;
 const EVERY: Duration = Duration::from_millis(500);
 /// How long one try may take; after that its outcome is unknown.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause after a try that was not answered.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Tries after which a person must look.
 const TRIES_MAX: usize = 50;
 
@@ -84,14 +86,21 @@ impl<'a> Line<'a> {
     /// Sends a batch that begins with the next seq, until it is taken: the same bytes after 429, 503, and a gap that is none.
     async fn send(&mut self, body: &[u8], records: u64, mut test: Option<(&str, String)>) -> Result<(), Failure> {
         for _ in 0..TRIES_MAX {
-            let (status, answer, wait) = self.once(body, test.take()).await?;
+            let (status, answer, wait) = match self.once(body, test.take()).await {
+                Ok(answered) => answered,
+                // Whether it was taken is not known: the same bytes again.
+                Err(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
             let expected = answer.get("expected_seq").and_then(Value::as_u64);
             match status {
                 200 | 201 => {
                     self.next_seq += records;
                     return Ok(());
                 }
-                429 | 503 => tokio::time::sleep(wait).await,
+                408 | 429 | 500..=599 => tokio::time::sleep(wait).await,
                 409 if expected == Some(self.next_seq) => {}
                 _ => return Err(Failure::bad(format!("{status} {answer}"))),
             }

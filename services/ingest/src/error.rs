@@ -28,6 +28,9 @@ pub enum StartError {
     /// What verifies access tokens.
     #[error("access tokens cannot be verified")]
     Auth(#[source] runtime::auth::KeysError),
+    /// One of the two addresses of the market's broker.
+    #[error("{0} is not set, and the other address of the register's broker is")]
+    Registry(&'static str),
     /// The address.
     #[error("cannot serve on {addr}")]
     Serve {

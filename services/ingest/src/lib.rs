@@ -112,10 +112,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let sandbox = match config.env {
         Env::Live => None,
-        Env::Test => Some(sandbox(&config, &bus).await?),
+        Env::Test => Some(Arc::new(sandbox(&config, &bus).await?)),
     };
     let people = sandbox.as_ref().and_then(|sandbox| sandbox.people.clone());
-    let registry = match config.registry_bus() {
+    let registry = match config.registry_bus().map_err(StartError::Registry)? {
         Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
         None => bus.clone(),
     };

@@ -6,8 +6,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stor
 use contracts::subjects;
 
 use crate::connect::Bus;
-use crate::read::ReadError;
-use crate::streams::{DeclareError, away, named};
+use crate::streams::{DeclareError, named};
 
 /// Bytes it may hold on disk: some two million requests.
 const BYTES_MAX: i64 = 1 << 30;
@@ -17,7 +16,7 @@ const REQUESTS_MAX: i64 = 100_000;
 const AGE_MAX: Duration = Duration::from_secs(90 * 86_400);
 
 impl Bus {
-    /// Makes sure that the stream is there. For processes of the sandbox alone.
+    /// Makes sure that the stream is there, with these limits. For processes of the sandbox alone.
     ///
     /// # Errors
     /// [`DeclareError`]
@@ -36,13 +35,7 @@ impl Bus {
             allow_direct: true,
             ..Config::default()
         };
-        match self.info_of(subjects::SANDBOX).await {
-            Ok(_) => Ok(()),
-            Err(ReadError::NoStream(_)) => {
-                let made = self.inner.jetstream.create_stream(wanted).await;
-                made.map(|_| ()).map_err(|error| named(subjects::SANDBOX, error))
-            }
-            Err(error) => Err(away(error)),
-        }
+        let made = self.inner.jetstream.create_or_update_stream(wanted).await;
+        made.map(drop).map_err(|error| named(subjects::SANDBOX, error))
     }
 }

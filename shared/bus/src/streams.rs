@@ -185,7 +185,7 @@ fn difference(wanted: &Config, found: &Config) -> Option<String> {
     checks.into_iter().find(|(_, differs, _)| *differs).map(|(field, _, value)| format!("{field} is {value}"))
 }
 
-pub(crate) fn away(error: ReadError) -> DeclareError {
+fn away(error: ReadError) -> DeclareError {
     DeclareError::Away(Box::new(error))
 }
 

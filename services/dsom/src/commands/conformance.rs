@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, list, word};
 use crate::Failure;
-use crate::conformance::{CHECKLIST, Kept, Outcome, RATE_S, Report, Rules, check};
+use crate::conformance::{CHECKLIST, Kept, Outcome, RATE_MIN, RATE_S, Report, Rules, check};
 use crate::mesh::{MeshFile, keys};
 use crate::register::{Clerk, Place, certificate};
 
@@ -37,7 +37,7 @@ pub struct Conformance {
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
     /// Records a second that must be held
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = RATE_MIN, value_parser = clap::value_parser!(u32).range(i64::from(RATE_MIN)..))]
     rate: u32,
     /// The Ed25519 key of those who certify, PKCS#8 PEM [default: the development key of the mesh]
     #[arg(long, value_name = "FILE")]

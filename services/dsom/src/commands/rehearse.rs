@@ -31,7 +31,7 @@ pub struct Rehearse {
     #[arg(long, default_value_t = 100)]
     rate: u32,
     /// How long, in seconds
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(10..))]
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(25..))]
     seconds: u64,
 }
 

@@ -68,8 +68,12 @@ pub async fn post(
     let stream = stream.parse::<StreamNo>();
     let stream = stream.map_err(|error| ApiError::new(Code::BadRequest, format!("stream: {error}")))?;
     let key = StreamKey { operator: caller.operator(), stream };
-    match &service.sandbox {
-        Some(sandbox) => sandbox.answer(&request, &caller, key, payload, &service).await,
+    match service.sandbox.clone() {
+        Some(sandbox) => {
+            // To its end, also when the caller hangs up before: what was appended must be on record.
+            let work = async move { sandbox.answer(&request, &caller, key, payload, &service).await };
+            actix_web::rt::spawn(work).await.map_err(|error| ApiError::internal(&error))?
+        }
         None => {
             sandbox::refuse(request.headers())?;
             append(&request, key, payload, &service, None).await

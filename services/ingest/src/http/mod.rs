@@ -52,7 +52,7 @@ pub struct Service {
     /// How fast each operator may send, if that is limited.
     pub rates: Option<Rates<OperatorId>>,
     /// What the sandbox adds; nothing in the market.
-    pub sandbox: Option<Sandbox>,
+    pub sandbox: Option<Arc<Sandbox>>,
     /// How operators stand.
     pub standings: Arc<Standings>,
 }

@@ -1,5 +1,6 @@
 //! What the sandbox adds: answers that a test asks for by a header, and a record of every request. The market refuses such headers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
@@ -9,7 +10,6 @@ use contracts::problems::Code;
 use contracts::traffic::{Exchange, Forced, Sent, TEST_ANSWER, TEST_DELAY, TEST_DELAY_MS_MAX};
 use runtime::people::People;
 use runtime::{ApiError, Caller};
-use std::sync::Arc;
 
 use super::{Service, batches, refusal, signature};
 use crate::actors::now;
@@ -36,6 +36,8 @@ pub struct Sandbox {
 pub(super) struct Test {
     forced: Option<Forced>,
     delay_ms: u32,
+    /// Whether the answer is the one that was asked for, and not another that came before it.
+    carried_out: bool,
     pub(super) batch: Option<Sent>,
 }
 
@@ -67,13 +69,17 @@ impl Test {
     }
 
     /// The answer that was asked for in place of an append, if one was.
-    pub(super) async fn before_append(&self, service: &Service, key: StreamKey) -> Result<(), ApiError> {
+    pub(super) async fn before_append(&mut self, service: &Service, key: StreamKey) -> Result<(), ApiError> {
         match self.forced {
             None | Some(Forced::Lost) => Ok(()),
-            Some(Forced::Unavailable) => Err(forced("nothing was taken, as the test asked")),
+            Some(Forced::Unavailable) => {
+                self.carried_out = true;
+                Err(forced("nothing was taken, as the test asked"))
+            }
             Some(Forced::Gap) => {
                 let heads = service.truth.heads(key.operator).await.map_err(refusal::unavailable)?;
                 let head = heads.iter().find(|head| head.stream == key.stream).map_or(0, |head| head.last);
+                self.carried_out = true;
                 let detail = "nothing was taken, as the test asked; the stream goes on at expected_seq";
                 Err(ApiError::new(Code::Gap, detail).with("expected_seq", head + 1))
             }
@@ -103,6 +109,7 @@ impl Sandbox {
             Err(refused) => Err(refused),
         };
         if test.forced == Some(Forced::Lost) && answer.is_ok() {
+            test.carried_out = true;
             answer = Err(forced("the batch was taken and its receipt is lost, as the test asked"));
         }
         let refused = answer.as_ref().err();
@@ -124,7 +131,7 @@ impl Sandbox {
             media: sent(header::CONTENT_TYPE),
             coding: sent(header::CONTENT_ENCODING),
             signed: request.headers().contains_key(signature::SIGNATURE),
-            forced: test.forced,
+            forced: test.forced.filter(|_| test.carried_out),
             delayed_ms: test.delay_ms,
             batch: test.batch,
             status,

@@ -19,7 +19,8 @@ use crate::actors::sites::ListAccess;
 /// What every route with a token can answer.
 const ALWAYS: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::Unavailable, Code::Internal];
 const FORM: &[Code] = &[Code::BadBody, Code::UnsupportedMediaType, Code::TooBig, Code::InvalidForm];
-const CHANGE: &[Code] = &[Code::BadRequest, Code::PreconditionRequired, Code::Stale, Code::Conflict, Code::TooManyRequests];
+const CHANGE: &[Code] =
+    &[Code::BadRequest, Code::PreconditionRequired, Code::Stale, Code::Conflict, Code::TooManyRequests];
 const PROPOSAL: &[Code] = &[Code::NotFound, Code::ProposalOver];
 
 /// The refusals of each route.

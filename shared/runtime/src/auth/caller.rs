@@ -100,9 +100,12 @@ fn admitted(auth: &Auth, caller: Caller, headers: &HeaderMap) -> Result<Caller, 
     Ok(caller)
 }
 
+/// At once for a token that was seen before: nothing is boxed on the warm path.
+pub type CallerFuture = Either<Ready<Result<Caller, ApiError>>, LocalBoxFuture<'static, Result<Caller, ApiError>>>;
+
 impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
+    type Future = CallerFuture;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let Some(auth) = request.app_data::<Arc<Auth>>() else {
@@ -118,10 +121,7 @@ impl Auth {
     ///
     /// # Errors
     /// 401 `unauthorized`, 400 `bad-request`, 403 `unknown-operator`, 503 `unavailable`.
-    pub fn caller(
-        self: &Arc<Self>,
-        request: &HttpRequest,
-    ) -> Either<Ready<Result<Caller, ApiError>>, LocalBoxFuture<'static, Result<Caller, ApiError>>> {
+    pub fn caller(self: &Arc<Self>, request: &HttpRequest) -> CallerFuture {
         let Some(token) = bearer(request.headers()) else {
             return Either::Left(ready(Err(TokenError::Missing.into())));
         };
