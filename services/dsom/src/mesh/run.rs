@@ -239,6 +239,8 @@ impl Mesh {
                 ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),
                 ("RPZ_SERVER", format!("ns.{}", keys::RPZ_ORIGIN)),
                 ("RPZ_CONTACT", format!("hostmaster.{}", keys::RPZ_ORIGIN)),
+                // Operators of a development mesh are enrolled by two clerks who are no people.
+                ("AUTHOR_WRITES_PER_S_MAX", "10000".to_owned()),
             ],
             ("ingest", false) => vec![
                 ("RECEIPT_KEY", path("keys/receipt.pem")),

@@ -1,9 +1,14 @@
 //! One clerk at work: reads an operator, and writes on the version that was read.
 
-use reqwest::Method;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::Failure;
+
+/// How often a request is sent again because there were too many; each time a second or so has passed.
+const TOO_FAST_MAX: u32 = 30;
 
 /// Where licensing is, and who asks.
 #[derive(Debug, Clone)]
@@ -26,6 +31,12 @@ pub struct Shown {
     pub body: Value,
     /// The ETag.
     pub tag: String,
+}
+
+/// What licensing answers, refusals for other reasons aside.
+enum Answer {
+    Shown(Shown),
+    TooFast { wait: Duration, refusal: Failure },
 }
 
 impl Clerk {
@@ -118,6 +129,24 @@ impl Clerk {
         tag: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Shown, Failure> {
+        let mut waits = 0..TOO_FAST_MAX;
+        loop {
+            match self.try_send(method.clone(), path, tag, body).await? {
+                Answer::Shown(shown) => return Ok(shown),
+                // Nothing was done, so it may be sent again as it is.
+                Answer::TooFast { wait, .. } if waits.next().is_some() => tokio::time::sleep(wait).await,
+                Answer::TooFast { refusal, .. } => return Err(refusal),
+            }
+        }
+    }
+
+    async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        tag: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.place.url);
         let mut request = self.http.request(method, &url).bearer_auth(&self.place.token);
         if let Some(tag) = tag {
@@ -130,11 +159,18 @@ impl Clerk {
         let answer = request.send().await.map_err(cannot)?;
         let (status, tag) = (answer.status(), answer.headers().get("etag").cloned());
         let tag = tag.and_then(|tag| tag.to_str().ok().map(str::to_owned)).unwrap_or_default();
+        let after = answer.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
         let body: Value = answer.json().await.map_err(cannot)?;
         if status.is_success() {
-            return Ok(Shown { body, tag });
+            return Ok(Answer::Shown(Shown { body, tag }));
         }
         let word = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Err(Failure::bad(format!("{} {}: {}", status.as_u16(), word("code"), word("detail"))))
+        let refusal = Failure::bad(format!("{} {}: {}", status.as_u16(), word("code"), word("detail")));
+        match (status, after) {
+            (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) => {
+                Ok(Answer::TooFast { wait: Duration::from_secs(seconds), refusal })
+            }
+            _ => Err(refusal),
+        }
     }
 }

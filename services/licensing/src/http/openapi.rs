@@ -12,16 +12,14 @@ const NAMED: &[Code] = &[Code::BadRequest, Code::NotFound];
 const FORM: &[Code] = &[Code::BadBody, Code::UnsupportedMediaType, Code::TooBig, Code::InvalidForm];
 /// What a change can be refused for.
 const CHANGE: &[Code] = &[Code::PreconditionRequired, Code::Stale, Code::Conflict, Code::TooManyRequests];
-/// What a route of operators can answer, beside.
-const CLIENT: &[Code] = &[Code::UnknownOperator];
 /// The refusals of each route of the register.
 const REGISTER: &[Refusals] = &[
     ("/v1/operators", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/operators/{operator}", "get", &[ALWAYS, NAMED]),
     ("/v1/operators/{operator}", "put", &[ALWAYS, &[Code::BadRequest], FORM, CHANGE]),
     ("/v1/operators/{operator}/history", "get", &[ALWAYS, NAMED]),
-    ("/v1/operators/{operator}/keys/requests", "get", &[ALWAYS, NAMED, CLIENT]),
-    ("/v1/operators/{operator}/keys/requests", "post", &[ALWAYS, NAMED, CLIENT, FORM, CHANGE]),
+    ("/v1/operators/{operator}/keys/requests", "get", &[ALWAYS, NAMED]),
+    ("/v1/operators/{operator}/keys/requests", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
     ("/v1/operators/{operator}/licences", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
     ("/v1/operators/{operator}/licences/{licence}/steps", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
     ("/v1/operators/{operator}/proposals", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
