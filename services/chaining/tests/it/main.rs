@@ -13,6 +13,7 @@ mod fsck;
 mod log;
 mod partitions;
 mod path;
+mod register;
 mod remarks;
 mod roles;
 mod world;
