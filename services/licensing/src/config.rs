@@ -55,6 +55,9 @@ pub struct Config {
     /// Days that are no business days beside Saturdays and Sundays: `2026-12-25`, separated by commas.
     #[serde(default)]
     pub holidays: String,
+    /// The lists of checks whose certificates count, separated by commas.
+    #[serde(default = "Config::conformance_checklists")]
+    pub conformance_checklists: String,
     /// Name of the response policy zone that carries the block list.
     pub rpz_origin: String,
     /// Name server of that zone.
@@ -118,6 +121,10 @@ impl Config {
                 None => Answer::NoSuchName,
             },
         })
+    }
+
+    fn conformance_checklists() -> String {
+        "dsom.conformance.v1".to_owned()
     }
 
     fn client_tokens_per_s_max() -> u32 {

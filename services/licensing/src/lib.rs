@@ -90,7 +90,11 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let certificates = CertificateKeys::load(config.conformance_jwks.as_deref()).map_err(StartError::Certificates)?;
+    let certificates = CertificateKeys::load(
+        config.conformance_jwks.as_deref(),
+        Config::parts(&config.conformance_checklists).map(str::to_owned).collect(),
+    )
+    .map_err(StartError::Certificates)?;
     let holidays = Config::parts(&config.holidays);
     let calendar = Calendar::new(&config.time_zone, holidays).map_err(StartError::Calendar)?;
     let oidc = match config.oidc.clone() {

@@ -49,6 +49,8 @@ async fn a_register_that_was_never_heard_of_is_a_warning() {
             roles_claim: "roles".into(),
             roles: String::new(),
         }),
+        registry_nats_url: None,
+        registry_nats_monitor_url: None,
         log_key,
         log_origin: ORIGIN.into(),
         ordinal: 0,

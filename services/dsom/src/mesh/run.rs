@@ -236,6 +236,8 @@ impl Mesh {
                 ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
                 ("TEST_TOKEN_AUDIENCE", keys::TEST_TOKEN_AUDIENCE.to_owned()),
                 ("CONFORMANCE_JWKS", path("keys/conformance.jwks.json")),
+                // The second is that of operators whom `dsom` itself takes through the register: nothing was checked.
+                ("CONFORMANCE_CHECKLISTS", "dsom.conformance.v1,none".to_owned()),
                 ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),
                 ("RPZ_SERVER", format!("ns.{}", keys::RPZ_ORIGIN)),
                 ("RPZ_CONTACT", format!("hostmaster.{}", keys::RPZ_ORIGIN)),

@@ -32,9 +32,12 @@ pub enum BadCertificateKeys {
     },
 }
 
-/// The keys that certificates are signed with, by their thumbprints.
+/// The keys that certificates are signed with, by their thumbprints, and the lists of checks that count.
 #[derive(Debug, Default)]
-pub struct CertificateKeys(Vec<(String, VerifyingKey)>);
+pub struct CertificateKeys {
+    keys: Vec<(String, VerifyingKey)>,
+    checklists: Vec<String>,
+}
 
 #[derive(Deserialize)]
 struct Set {
@@ -45,34 +48,36 @@ struct Set {
 struct Claims {
     sub: String,
     result: String,
+    checklist: String,
 }
 
 impl CertificateKeys {
-    /// Reads a JWK Set; without one no certificate is taken.
+    /// Reads a JWK Set; without one no certificate is taken. `checklists`: the names of the lists of checks that count.
     ///
     /// # Errors
     /// [`BadCertificateKeys`]
-    pub fn load(file: Option<&Path>) -> Result<Self, BadCertificateKeys> {
+    pub fn load(file: Option<&Path>, checklists: Vec<String>) -> Result<Self, BadCertificateKeys> {
         let Some(file) = file else { return Ok(Self::default()) };
         let path = file.display().to_string();
         let text = match std::fs::read(file) {
             Ok(text) => text,
             Err(source) => return Err(BadCertificateKeys::Read { path, source }),
         };
-        Self::parse(&text).map_err(|reason| BadCertificateKeys::Parse { path, reason })
+        let keys = Self::parse(&text).map_err(|reason| BadCertificateKeys::Parse { path, reason })?;
+        Ok(Self { keys, checklists })
     }
 
-    fn parse(text: &[u8]) -> Result<Self, String> {
+    fn parse(text: &[u8]) -> Result<Vec<(String, VerifyingKey)>, String> {
         let set: Set = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         let read = |mut jwk: serde_json::Map<String, serde_json::Value>| {
             jwk.retain(|name, _| ["kty", "crv", "x", "y"].contains(&name.as_str()));
             let jwk: PublicJwk = serde_json::from_value(jwk.into()).map_err(|error| error.to_string())?;
             Ok((jwk.thumbprint(), jwk.open().map_err(|error| error.to_string())?))
         };
-        set.keys.into_iter().map(read).collect::<Result<_, String>>().map(Self)
+        set.keys.into_iter().map(read).collect()
     }
 
-    /// Checks that a certificate is signed by one of the keys and says that this operator has passed.
+    /// Checks that a certificate is signed by one of the keys and says that this operator has passed a list of checks that counts.
     ///
     /// # Errors
     /// [`BadKey`]
@@ -81,11 +86,12 @@ impl CertificateKeys {
         if jws.typ().as_deref() != Some(CERTIFICATE_TYP) {
             return Err(BadKey::Header("typ"));
         }
-        let key = self.0.iter().find(|(kid, _)| Some(kid.as_str()) == jws.kid()).ok_or(BadKey::Header("kid"))?;
+        let key = self.keys.iter().find(|(kid, _)| Some(kid.as_str()) == jws.kid()).ok_or(BadKey::Header("kid"))?;
         let claims: Claims = jws.verify(&key.1)?;
         match claims {
             Claims { sub, .. } if sub != operator.to_string() => Err(BadKey::Claim("sub")),
             Claims { result, .. } if result != "passed" => Err(BadKey::Claim("result")),
+            Claims { checklist, .. } if !self.checklists.contains(&checklist) => Err(BadKey::Claim("checklist")),
             _ => Ok(()),
         }
     }

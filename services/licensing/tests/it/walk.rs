@@ -82,7 +82,8 @@ async fn a_certificate_must_be_signed_for_this_operator_and_say_that_it_passed()
     let (mut case, other) = (Case::new(&world, &licensing), Case::new(&world, &licensing));
     case.license("betting").await;
     let forged = case.certificate("passed").replace('.', "..");
-    for bad in [case.certificate("failed"), other.certificate("passed"), forged, case.assertion(Env::Live)] {
+    let another = case.certificate_of("none", "passed");
+    for bad in [case.certificate("failed"), other.certificate("passed"), forged, another, case.assertion(Env::Live)] {
         case.try_post("clerk-1", "/certificates", Some(&json!({"certificate": bad})))
             .await
             .refused(422, "invalid-form");

@@ -144,6 +144,7 @@ impl World {
             rpz_server: "ns.example.ua".into(),
             rpz_contact: "hostmaster.example.ua".into(),
             rpz_garden: None,
+            conformance_checklists: "dsom.conformance.v1".into(),
             client_tokens_per_s_max: 20,
             client_tokens_burst_max: 100,
             author_writes_per_s_max: 10,
@@ -309,9 +310,14 @@ impl<'a> Case<'a> {
     }
 
     pub fn certificate(&self, result: &str) -> String {
+        self.certificate_of("dsom.conformance.v1", result)
+    }
+
+    /// A certificate of a list of checks.
+    pub fn certificate_of(&self, checklist: &str, result: &str) -> String {
         let kid = jwk_of(&self.world.conformance).thumbprint();
         let header = json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt", "kid": kid});
-        jws(&self.world.conformance, &header, &json!({"sub": self.id, "result": result}))
+        jws(&self.world.conformance, &header, &json!({"sub": self.id, "result": result, "checklist": checklist}))
     }
 
     pub fn client_id(&self, env: Env) -> String {
