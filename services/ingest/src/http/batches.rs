@@ -11,6 +11,7 @@ use contracts::problems::Code;
 use contracts::{Hash, StreamNo};
 use runtime::{ApiError, Caller};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::body::{self, Coding};
 use super::prepare::{Prepared, Sent, prepare};
@@ -72,7 +73,7 @@ pub async fn post(
         Some(sandbox) => {
             // To its end, also when the caller hangs up before: what was appended must be on record.
             let work = async move { sandbox.answer(&request, &caller, key, payload, &service).await };
-            actix_web::rt::spawn(work).await.map_err(|error| ApiError::internal(&error))?
+            actix_web::rt::spawn(work.in_current_span()).await.map_err(|error| ApiError::internal(&error))?
         }
         None => {
             sandbox::refuse(request.headers())?;
