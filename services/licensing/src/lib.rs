@@ -90,11 +90,10 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let certificates = CertificateKeys::load(
-        config.conformance_jwks.as_deref(),
-        Config::parts(&config.conformance_checklists).map(str::to_owned).collect(),
-    )
-    .map_err(StartError::Certificates)?;
+    let signer = SigningKey::load(&config.token_key).map_err(|error| StartError::TokenKey(error.into()))?;
+    let checklists = Config::parts(&config.conformance_checklists).map(str::to_owned).collect();
+    let certificates = CertificateKeys::load(config.conformance_jwks.as_deref(), checklists);
+    let certificates = certificates.map_err(StartError::Certificates)?;
     let holidays = Config::parts(&config.holidays);
     let calendar = Calendar::new(&config.time_zone, holidays).map_err(StartError::Calendar)?;
     let oidc = match config.oidc.clone() {
@@ -122,7 +121,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let list_thread = Arbiter::new();
     let around = Surroundings {
         store: Arc::clone(&store),
-        signer: Arc::new(SigningKey::load(&config.token_key).map_err(|error| StartError::TokenKey(error.into()))?),
+        signer: Arc::new(signer),
         calendar: Arc::clone(&calendar),
         zone: config.zone().map_err(StartError::Zone)?,
         proposal_life_ms,

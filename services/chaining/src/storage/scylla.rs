@@ -192,6 +192,27 @@ mod tests {
         .await;
     }
 
+    /// Two processes that both believe to write the log, in turn: neither goes on from what it remembers of before the other wrote.
+    #[tokio::test]
+    async fn what_another_writer_put_into_the_log_is_not_forgotten() {
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
+        let open = async || ScyllaStore::open(&settings).await.expect("opens");
+        let (one, other) = (open().await, open().await);
+        let entry = |n, height| LogEntry {
+            operator: conformance::operator(n),
+            height: Height(height),
+            header: format!("{n} {height}").into(),
+        };
+        for (store, size, n, height) in [(&one, 0, 1, 1), (&other, 1, 1, 2), (&one, 2, 2, 1)] {
+            let done = store.sequence(size, vec![entry(n, height)]).await.expect("writes");
+            assert_eq!(done, Sequenced::Sequenced);
+        }
+        assert_eq!(one.logged(conformance::operator(1)).await.expect("reads"), Height(2));
+        let twice = one.sequence(3, vec![entry(1, 2)]).await;
+        assert!(twice.is_err(), "a second place for one header: {twice:?}");
+        assert_eq!(one.log_size().await.expect("reads"), 3);
+    }
+
     #[tokio::test]
     async fn what_was_written_is_there_after_reopening() {
         let Some(settings) = testkit::CqlKeyspace::new() else { return };

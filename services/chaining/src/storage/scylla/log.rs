@@ -173,11 +173,12 @@ impl LogTables {
         let done = self.try_sequence(expected, entries).await;
         let mut own = self.own();
         match (&done, own.as_mut()) {
-            (Ok(Sequenced::Sequenced), Some(own)) => {
+            (Ok(Sequenced::Sequenced), Some(own)) if own.size == expected => {
                 own.size = expected + entries.len() as u64;
                 own.logged.extend(entries.iter().map(|entry| (entry.operator, entry.height)));
             }
-            (Ok(Sequenced::Sequenced), None) => {
+            // Where others wrote in between, what is remembered of their operators is old: only this is known.
+            (Ok(Sequenced::Sequenced), _) => {
                 let logged = entries.iter().map(|entry| (entry.operator, entry.height)).collect();
                 *own = Some(Own { size: expected + entries.len() as u64, logged });
             }
@@ -205,7 +206,7 @@ impl LogTables {
             lowest.entry(entry.operator).or_insert(entry.height);
         }
         for (operator, height) in lowest {
-            let own = self.own().as_ref().and_then(|own| own.logged.get(&operator).copied());
+            let own = self.own().as_ref().filter(|_| is_own).and_then(|own| own.logged.get(&operator).copied());
             let is_placed = match own {
                 Some(logged) => height <= logged,
                 None => self.index_of(operator, height).await?.is_some(),
