@@ -28,6 +28,30 @@ pub enum Forced {
     Lost,
 }
 
+impl Forced {
+    /// Every answer.
+    pub const ALL: [Self; 3] = [Self::Gap, Self::Unavailable, Self::Lost];
+
+    /// As on the wire, in the header and in an [`Exchange`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::Unavailable => "unavailable",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A request as `GET /v1/traffic` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its place among all that is kept: only grows, with holes.
+    pub number: u64,
+    /// The request and its answer.
+    #[serde(flatten)]
+    pub exchange: Exchange,
+}
+
 /// One request for a batch, as it was answered by the sandbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {

@@ -299,7 +299,7 @@ fn exchange() -> Value {
             ("media", text()),
             ("coding", text()),
             ("signed", json!({ "type": "boolean" })),
-            ("forced", words(&["gap", "unavailable", "lost"])),
+            ("forced", words(&traffic::Forced::ALL.map(traffic::Forced::as_str))),
             ("delayed_ms", count()),
             ("batch", sent),
             ("status", integer(200, 599)),

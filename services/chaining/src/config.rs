@@ -64,17 +64,12 @@ impl Config {
         }
     }
 
-    /// Where `REGISTRY` is, if not there. Both addresses or none: the other broker's port would say whether this one syncs.
+    /// Where `REGISTRY` is, if not there.
     ///
     /// # Errors
-    /// Names the one that is missing.
-    pub(crate) fn registry_bus(&self) -> Result<Option<bus::BusConfig>, &'static str> {
-        match (self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone()) {
-            (None, None) => Ok(None),
-            (Some(url), Some(monitor_url)) => Ok(Some(bus::BusConfig { url, monitor_url, ..self.bus() })),
-            (Some(_), None) => Err("registry_nats_monitor_url"),
-            (None, Some(_)) => Err("registry_nats_url"),
-        }
+    /// One of the two addresses is missing.
+    pub(crate) fn registry_bus(&self) -> Result<Option<bus::BusConfig>, bus::HalfNamed> {
+        self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone())
     }
 
     fn one() -> u16 {

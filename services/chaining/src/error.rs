@@ -47,8 +47,8 @@ pub enum StartError {
     #[error("access tokens can't be verified")]
     Auth(#[source] runtime::auth::KeysError),
     /// One of the two addresses of the market's broker.
-    #[error("{0} is not set, and the other address of the register's broker is")]
-    Registry(&'static str),
+    #[error("the broker of the register is not named")]
+    Registry(#[source] bus::HalfNamed),
     /// The address.
     #[error("can't serve on {addr}")]
     Serve {

@@ -8,8 +8,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use contracts::registry::LicenceKind;
-use contracts::traffic::{Exchange, Forced, Sent};
-use serde::{Deserialize, Serialize};
+use contracts::traffic::{Exchange, Forced, Kept, Sent};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// The name of this list of checks; another list has another name.
@@ -37,16 +37,6 @@ pub const RATE_S: i64 = 20;
 pub const RATE_MIN: u32 = 50;
 /// How long sending may pause where the key changes, in milliseconds.
 pub const ROTATION_MS_MAX: i64 = 60_000;
-
-/// A request as the sandbox keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Kept {
-    /// Its place among all that is kept; only grows.
-    pub number: u64,
-    /// The request and its answer.
-    #[serde(flatten)]
-    pub exchange: Exchange,
-}
 
 /// What an operator is held to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,11 +123,6 @@ fn digest(kept: &[Kept]) -> String {
     for Kept { number, exchange: one } in kept {
         let batch = one.batch.as_ref();
         let of = |member: &dyn Fn(&Sent) -> String| batch.map_or_else(|| "-".to_owned(), member);
-        let forced = one.forced.map(|forced| match forced {
-            Forced::Gap => "gap",
-            Forced::Unavailable => "unavailable",
-            Forced::Lost => "lost",
-        });
         let or_none = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         let words = [
             number.to_string(),
@@ -153,7 +138,7 @@ fn digest(kept: &[Kept]) -> String {
             of(&|batch| counts(&batch.verticals)),
             or_none(one.expected_seq.map(|seq| seq.get())),
             or_none(one.retry_after_s.map(u64::from)),
-            forced.unwrap_or("-").to_owned(),
+            one.forced.map_or("-", Forced::as_str).to_owned(),
             one.delayed_ms.to_string(),
             one.took_ms.to_string(),
             one.client_key.clone().unwrap_or_else(|| "-".to_owned()),

@@ -11,9 +11,8 @@ use contracts::events::{
     CE_FLAGGED, CE_FRAME, CE_REWRITE_ATTEMPT, CE_SPECVERSION, FlaggedRecords, REWRITE_ATTEMPT, RewriteAttempt,
 };
 use contracts::frame::Frame;
-use contracts::traffic::{CE_EXCHANGE, Exchange};
+use contracts::traffic::{CE_EXCHANGE, Exchange, Kept};
 use contracts::{OperatorId, Seq, subjects};
-use serde::Serialize;
 
 use crate::actors::{AppendError, Broker, Stored, Unavailable, now};
 use crate::domain::{Difference, Flagged, StreamKey};
@@ -228,16 +227,6 @@ fn decode(key: StreamKey, bytes: &Bytes) -> Result<Frame, Unavailable> {
 /// What the sandbox keeps of requests, on its broker.
 pub struct Traffic {
     bus: Bus,
-}
-
-/// A kept request.
-#[derive(Debug, Serialize)]
-pub struct Kept {
-    /// Its place in the stream: only grows, with holes.
-    pub number: u64,
-    /// The request and its answer.
-    #[serde(flatten)]
-    pub exchange: Exchange,
 }
 
 impl Traffic {

@@ -37,6 +37,27 @@ pub struct BusConfig {
     pub name: String,
 }
 
+/// Of the two addresses of a broker one was given, the other not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its {0} is not set, and its other address is")]
+pub struct HalfNamed(&'static str);
+
+impl BusConfig {
+    /// The same client at another broker, if one is named. Both addresses or none: this broker's monitoring port would say whether the
+    /// other one syncs.
+    ///
+    /// # Errors
+    /// [`HalfNamed`]
+    pub fn elsewhere(self, url: Option<String>, monitor_url: Option<String>) -> Result<Option<Self>, HalfNamed> {
+        match (url, monitor_url) {
+            (None, None) => Ok(None),
+            (Some(url), Some(monitor_url)) => Ok(Some(Self { url, monitor_url, ..self })),
+            (Some(_), None) => Err(HalfNamed("nats_monitor_url")),
+            (None, Some(_)) => Err(HalfNamed("nats_url")),
+        }
+    }
+}
+
 /// The state of the connection, for readiness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {

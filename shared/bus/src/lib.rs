@@ -16,7 +16,7 @@ mod streams;
 mod trim;
 
 pub use ask::{Answering, AskError};
-pub use connect::{Bus, BusConfig, ConnectError, Link};
+pub use connect::{Bus, BusConfig, ConnectError, HalfNamed, Link};
 pub use feed::{Delivery, Feed, FeedError};
 pub use headers::Headers;
 pub use open::OpenError;

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use comfy_table::{Cell, Color, Table, presets};
 use contracts::registry::LicenceKind;
+use contracts::traffic::Kept;
 use contracts::{OperatorId, UnixMillis};
 use indicatif::ProgressBar;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, list, word};
 use crate::Failure;
-use crate::conformance::{CHECKLIST, Kept, Outcome, RATE_MIN, RATE_S, Report, Rules, check};
+use crate::conformance::{CHECKLIST, Outcome, RATE_MIN, RATE_S, Report, Rules, check};
 use crate::mesh::{MeshFile, keys};
 use crate::register::{Clerk, Place, certificate};
 

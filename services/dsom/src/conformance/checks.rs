@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::StreamNo;
 use contracts::record::Vertical;
-use contracts::traffic::{Exchange, Forced, Sent};
+use contracts::traffic::{Exchange, Forced, Kept, Sent};
 
 use super::{
-    AGE_MS_MAX, AHEAD_MS_MAX, CLOCK_BATCHES_MIN, Check, DELAY_MS_MIN, GAP_MS_MAX, GAPS_MAX, Kept, LAST_REQUESTS,
-    Outcome, RATE_S, RECORDS_MIN, ROTATION_MS_MAX, Rules, is_taken,
+    AGE_MS_MAX, AHEAD_MS_MAX, CLOCK_BATCHES_MIN, Check, DELAY_MS_MIN, GAP_MS_MAX, GAPS_MAX, LAST_REQUESTS, Outcome,
+    RATE_S, RECORDS_MIN, ROTATION_MS_MAX, Rules, is_taken,
 };
 
 /// Findings that a check names; more are counted.
@@ -179,9 +179,9 @@ fn retries(kept: &[Kept]) -> Check {
             wrong.push(format!("the bytes of request {number}, answered 503, were never taken"));
         }
     }
-    for (kind, name) in [(Forced::Unavailable, "unavailable"), (Forced::Lost, "lost")] {
+    for kind in [Forced::Unavailable, Forced::Lost] {
         if !forced.contains(&(kind as u8)) {
-            missing.push(format!("no answer was asked to be {name}"));
+            missing.push(format!("no answer was asked to be {}", kind.as_str()));
         }
     }
     if delayed == 0 {

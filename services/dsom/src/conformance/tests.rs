@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use contracts::registry::LicenceKind;
-use contracts::traffic::{Exchange, Forced, Sent};
+use contracts::traffic::{Exchange, Forced, Kept, Sent};
 use contracts::{Hash, OperatorId, Seq, StreamNo, UnixMillis};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::{Kept, Outcome, Report, Rules, check};
+use super::{Outcome, Report, Rules, check};
 
 const RULES: Rules = Rules { licences: Vec::new(), rate: 50 };
 /// 2026-10-24T18:00:00Z.

@@ -53,12 +53,10 @@ impl Test {
     fn read(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
         let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let bad = |name: HeaderName, right: String| ApiError::new(Code::BadRequest, format!("{name} must be {right}"));
-        self.forced = match text(&ANSWER) {
-            None => None,
-            Some("gap") => Some(Forced::Gap),
-            Some("unavailable") => Some(Forced::Unavailable),
-            Some("lost") => Some(Forced::Lost),
-            Some(_) => return Err(bad(ANSWER, "gap, unavailable or lost".to_owned())),
+        let read = |text| Forced::ALL.into_iter().find(|forced| forced.as_str() == text);
+        self.forced = match text(&ANSWER).map(read) {
+            Some(None) => return Err(bad(ANSWER, "gap, unavailable or lost".to_owned())),
+            known => known.flatten(),
         };
         let delay = text(&DELAY).map(|text| text.parse().ok().filter(|delay| *delay <= TEST_DELAY_MS_MAX));
         self.delay_ms = delay
