@@ -7,6 +7,8 @@ use contracts::traffic::{Exchange, Forced};
 use runtime::people::OidcConfig;
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::world::{Answer, Ingest, Operator, World, now, record, records, root};
 
@@ -82,6 +84,40 @@ async fn answers_come_as_the_test_asks_and_all_is_kept() {
     assert!(kept[6].batch.is_none(), "it could not be read");
     let told: Vec<u64> = kept.iter().map(|one| (one.at.0 / 60_000) as u64).collect();
     assert!(told.iter().all(|minute| minute.abs_diff(now().0 as u64 / 60_000) <= 1));
+}
+
+#[actix_rt::test]
+async fn a_batch_whose_sender_hung_up_before_the_answer_is_kept_with_it() {
+    let world = World::new();
+    let (ingest, operator) = (world.ingest("a").await, world.operator());
+    assert_eq!(operator.send(&ingest, 3, &records(1..3)).await.status, 201);
+    world.nats.pause();
+    let body = records(3..6).join("\n");
+    let mut sender = TcpStream::connect(ingest.url.trim_start_matches("http://")).await.expect("connects");
+    let request = format!(
+        "POST /v1/streams/3/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-ndjson\r\nContent-Length: {}\r\n\r\n{body}",
+        operator.token,
+        body.len()
+    );
+    sender.write_all(request.as_bytes()).await.expect("writes");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // With a reset, at which the server gives up the connection at once and does not wait until it has something to write.
+    sender.set_zero_linger().expect("sets");
+    drop(sender);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.nats.resume();
+    let began = Instant::now();
+    let kept = loop {
+        match kept(&operator, &ingest).await {
+            kept if kept.len() == 2 => break kept,
+            kept => assert!(began.elapsed() < Duration::from_secs(20), "{kept:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let batch = kept[1].batch.as_ref().expect("it was read");
+    assert_eq!((kept[1].status, batch.first_seq.get(), batch.count), (201, 3, 3));
+    assert_eq!(world.records(operator.id, 3).await.len(), 5);
 }
 
 #[actix_rt::test]
