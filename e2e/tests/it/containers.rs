@@ -1,11 +1,14 @@
 //! What runs the mesh in containers: the compose file, the broker's configuration, the keys.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use testkit::binary;
+use serde_json::{Value, json};
+use testkit::{NatsServer, Process, binary, free_port};
 
 use crate::go::Program;
+use crate::world::{MESH, PUBLISHED, until};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -41,6 +44,17 @@ fn the_compose_file_is_whole_and_hardened() {
         ("./k8s/base/nats/nats.conf", "./k8s/base/nats/no.conf", "no such file"),
         ("HOME: /tmp", "HOME: /tmp\n      GF_SECURITY_ADMIN_PASSWORD: admin", "is a secret and has a value"),
         ("    restart: \"no\"\n    command: [keys]", "    restart: always\n    command: [keys]", "goes on"),
+        ("nats://sandbox-nats:4222", "nats://nats:4222", "DSOM_CHAINING_NATS_URL is the market's"),
+        ("DSOM_INGEST_SCYLLA_KEYSPACE: dsom_sandbox_ingest\n", "\n", "no keyspace of its own"),
+        ("      DSOM_INGEST_ENV: test\n", "", "DSOM_INGEST_ENV is the market's"),
+        ("/test/jwks.json", "/jwks.json", "_JWKS is the market's"),
+        ("keys/sandbox-log.key", "keys/log.key", "_LOG_KEY is the market's"),
+        (
+            "REGISTRY_NATS_URL: nats://nats",
+            "REGISTRY_NATS_URL: nats://sandbox-nats",
+            "is not where the market's register is",
+        ),
+        ("      - sandbox-nats:/data", "      - nats:/data", "writes to the market's volume"),
         ("services:\n", "servces:\n", "servces"),
     ] {
         let changed = text.replacen(from, to, 1);
@@ -87,26 +101,39 @@ fn refusal(out: &Output) -> String {
     said
 }
 
-/// What the compose file gives a service of itself, with the keys in another folder. Its store is a folder that it is not told.
+/// The lines of the compose file below a key, which is given with what stands before it on its line.
+fn below<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let is_it = |line: &&str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let after = text.lines().skip_while(|line| !is_it(line)).skip(1);
+    let lines: Vec<&str> = after.take_while(|line| line.trim().is_empty() || depth(line) > depth(key)).collect();
+    assert!(!lines.is_empty(), "the compose file has no {key}");
+    lines
+}
+
+/// What the compose file gives a service, with the keys in another folder. Its store is a folder that it is not told. A service of
+/// the sandbox has what the market's has, but for what it says itself.
 fn settings(service: &str, keys: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("the compose file");
-    let own = format!("DSOM_{service}_");
-    let knows_people = service != "INGEST";
-    let mut settings = Vec::new();
-    for line in text.lines() {
-        let Some((name, value)) = line.trim().split_once(": ") else { continue };
-        let is_about = name.starts_with(&own) || knows_people && name.starts_with("DSOM_OIDC_");
-        if !is_about {
-            continue;
+    let mut settings = BTreeMap::new();
+    for of in service.strip_prefix("sandbox-").into_iter().chain([service]) {
+        let mut lines = below(&text, &format!("  {of}"));
+        if lines.iter().any(|line| line.contains("*people")) {
+            lines.splice(0..0, below(&text, "x-people"));
         }
-        // Of ${NAME:-default} the default.
-        let given = value.strip_prefix("${").and_then(|value| value.strip_suffix('}'));
-        let value = given.map_or(value, |given| given.split_once(":-").expect("a default").1);
-        settings.push((name.to_owned(), value.replace("/var/lib/dsom", &keys.display().to_string())));
+        for line in lines {
+            let Some((name, value)) = line.trim().split_once(": ").filter(|(name, _)| name.starts_with("DSOM_")) else {
+                continue;
+            };
+            // Of ${NAME:-default} the default.
+            let given = value.strip_prefix("${").and_then(|value| value.strip_suffix('}'));
+            let value = given.map_or(value, |given| given.split_once(":-").expect("a default").1);
+            settings.insert(name.to_owned(), value.replace("/var/lib/dsom", &keys.display().to_string()));
+        }
     }
     assert!(settings.len() >= 10, "the compose file gives {service} {settings:?}");
-    settings.retain(|(name, _)| !name.ends_with("_STORE") && !name.ends_with("_SCYLLA_NODES"));
-    settings
+    settings.retain(|name, _| !name.ends_with("_STORE") && !name.contains("_SCYLLA_") && name != "DSOM_PRODUCTION");
+    settings.into_iter().collect()
 }
 
 fn borrowed(settings: &[(String, String)]) -> Vec<(&str, &str)> {
@@ -119,19 +146,19 @@ fn production_refuses_what_is_for_development_and_names_it() {
     let data = dir.path().display().to_string();
     assert!(run("dsom", &["keys", "--data", &data], &[("DSOM_PRODUCTION", "false")]).status.success());
     for (service, own) in [
-        ("INGEST", ["RECEIPT_KEY", "RECEIPT_ISSUER"]),
-        ("CHAINING", ["LOG_KEY", "LOG_ORIGIN"]),
-        ("LICENSING", ["TOKEN_KEY", "TEST_TOKEN_KEY"]),
+        ("ingest", ["RECEIPT_KEY", "RECEIPT_ISSUER"]),
+        ("chaining", ["LOG_KEY", "LOG_ORIGIN"]),
+        ("licensing", ["TOKEN_KEY", "CONFORMANCE_CHECKLISTS"]),
     ] {
-        let program = format!("dsom-{}", service.to_lowercase());
+        let (program, variable) = (format!("dsom-{service}"), format!("DSOM_{}", service.to_uppercase()));
         let settings = settings(service, dir.path());
         for asks in [("DSOM_PRODUCTION", "true"), ("DSOM_INGEST_ENV", "live")] {
-            if asks.1 == "live" && service != "INGEST" {
+            if asks.1 == "live" && service != "ingest" {
                 continue;
             }
             let said = refusal(&run(&program, &[], &[&borrowed(&settings)[..], &[asks]].concat()));
             for name in own {
-                assert!(said.contains(&format!("DSOM_{service}_{name} is ")), "{name}: {said}");
+                assert!(said.contains(&format!("{variable}_{name} is ")), "{name}: {said}");
             }
             assert!(said.contains("dsom keys --production"), "{said}");
         }
@@ -140,7 +167,7 @@ fn production_refuses_what_is_for_development_and_names_it() {
         assert!(said.contains("not true or false"), "{said}");
         let less: Vec<_> = settings.iter().filter(|(name, _)| !name.ends_with(own[0])).cloned().collect();
         let said = refusal(&run(&program, &[], &borrowed(&less)));
-        assert!(said.contains(&format!("DSOM_{service}_{} is not set; `dsom keys` makes one", own[0])), "{said}");
+        assert!(said.contains(&format!("{variable}_{} is not set; `dsom keys` makes one", own[0])), "{said}");
     }
 }
 
@@ -167,9 +194,9 @@ fn production_keys_are_made_on_demand_only_and_taken() {
     std::fs::write(dir.path().join("keys/conformance.jwks.json"), r#"{"keys":[]}"#).expect("written");
     // Taken: what fails next is named.
     for (service, next) in
-        [("INGEST", "data_dir is not set"), ("CHAINING", "issuer.jwks.json"), ("LICENSING", "issuer.jwks.json")]
+        [("ingest", "data_dir is not set"), ("chaining", "issuer.jwks.json"), ("licensing", "issuer.jwks.json")]
     {
-        let program = format!("dsom-{}", service.to_lowercase());
+        let program = format!("dsom-{service}");
         let own: Vec<_> = settings(service, dir.path())
             .into_iter()
             .map(|(name, value)| (name, value.replace("dsom.localhost/log", origin)))
@@ -182,7 +209,7 @@ fn production_keys_are_made_on_demand_only_and_taken() {
                 false => (name, value.replace("dsom.localhost", "dsom.example")),
             })
             .collect();
-        if service != "INGEST" {
+        if service != "ingest" {
             let said = refusal(&run(&program, &[], &[&borrowed(&own)[..], &production].concat()));
             assert!(said.contains("this is production, and DSOM_OIDC_ISSUER is "), "{said}");
         }
@@ -196,4 +223,107 @@ fn production_keys_are_made_on_demand_only_and_taken() {
     let data = developers.path().display().to_string();
     assert!(run("dsom", &["keys", "--data", &data], &[]).status.success());
     assert!(refusal(&run("dsom", &["keys", "--data", &data], &production)).contains("for development"));
+}
+
+/// The services as the compose file sets them up, without the containers: its names and folders become those of this machine.
+struct Composed {
+    dir: tempfile::TempDir,
+    /// From the names in the compose file to addresses here.
+    hosts: Vec<(String, String)>,
+    running: Vec<Process>,
+}
+
+impl Composed {
+    fn new(market: &NatsServer, sandbox: &NatsServer) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let data = dir.path().display().to_string();
+        assert!(run("dsom", &["keys", "--data", &data], &[("DSOM_PRODUCTION", "false")]).status.success());
+        let hosts = vec![
+            ("nats://nats:4222".to_owned(), market.url()),
+            ("http://nats:8222".to_owned(), market.monitor_url()),
+            ("nats://sandbox-nats:4222".to_owned(), sandbox.url()),
+            ("http://sandbox-nats:8222".to_owned(), sandbox.monitor_url()),
+            ("http://licensing:7103".to_owned(), format!("http://127.0.0.1:{}", free_port())),
+        ];
+        Self { dir, hosts, running: Vec::new() }
+    }
+
+    /// The keys' folder is in it, and what the services write.
+    fn dir(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
+    /// Starts a service and waits until it is ready; gives its address.
+    async fn start(&mut self, name: &str) -> String {
+        let service = name.trim_start_matches("sandbox-");
+        let own = format!("http://{name}:");
+        let known = self.hosts.iter().find(|(host, _)| host.starts_with(&own)).map(|(_, here)| here.clone());
+        let url = known.unwrap_or_else(|| format!("http://127.0.0.1:{}", free_port()));
+        let mut program = Command::new(binary(&format!("dsom-{service}")));
+        program.env_clear().env("DSOM_PRODUCTION", "false");
+        for (variable, mut value) in settings(name, self.dir.path()) {
+            for (host, here) in &self.hosts {
+                value = value.replace(host, here);
+            }
+            match variable.ends_with("_LISTEN") {
+                true => program.env(variable, url.trim_start_matches("http://")),
+                false => program.env(variable, value),
+            };
+        }
+        program.env(format!("DSOM_{}_DATA_DIR", service.to_uppercase()), self.dir.path().join(name));
+        program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.running.push(Process::spawn(&mut program, MESH));
+        until(&format!("{name} to be ready"), MESH, || async {
+            let answer = reqwest::get(format!("{url}/readyz")).await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        url
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_services_of_the_compose_file_are_two_worlds_with_one_register() {
+    let (market, sandbox) = (NatsServer::start(), NatsServer::start());
+    let mut composed = Composed::new(&market, &sandbox);
+    let licensing = composed.start("licensing").await;
+    let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
+    let token = |more: &[&str]| {
+        let dir = composed.dir();
+        let asked = [&["token", "--data", &dir, "--licensing", &licensing, "--operator", operator], more].concat();
+        let out = run("dsom", &asked, &[]);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("UTF-8").trim().to_owned()
+    };
+    let tokens = [token(&[]), token(&["--sandbox"])];
+    let record = json!({
+        "seq": 1, "id": uuid::Uuid::new_v4(), "type": "wager", "at": "2026-10-24T18:00:29.498Z", "amount": 100,
+        "currency": "UAH", "channel": "web", "vertical": "table", "game": "delta.roulette-eu", "round": "1",
+    });
+    let client = reqwest::Client::new();
+    let mut seen = Vec::new();
+    for (prefix, mine, other) in [("", &tokens[0], &tokens[1]), ("sandbox-", &tokens[1], &tokens[0])] {
+        let chaining = composed.start(&format!("{prefix}chaining")).await;
+        let ingest = composed.start(&format!("{prefix}ingest")).await;
+        let post = async |token: &str| {
+            let request = client.post(format!("{ingest}/v1/streams/0/batches")).bearer_auth(token).json(&record);
+            request.send().await.expect("answers")
+        };
+        assert_eq!(post(other).await.status(), 401);
+        let answer = post(mine).await;
+        assert_eq!(answer.status(), 201);
+        let receipt: Value = answer.json().await.expect("a receipt");
+        let checkpoint = until("a checkpoint", PUBLISHED, || async {
+            let answer = client.get(format!("{chaining}/log/checkpoint")).send().await.ok()?;
+            answer.error_for_status().ok()?.text().await.ok()
+        })
+        .await;
+        let origin = checkpoint.lines().next().unwrap_or_default().to_owned();
+        let keys = client.get(format!("{ingest}/v1/receipt-keys")).send().await.expect("answers");
+        let keys = keys.json::<Value>().await.expect("a JWK Set")["keys"][0]["kid"].clone();
+        seen.push((receipt["claims"]["env"].clone(), receipt["claims"]["iss"].clone(), keys, origin));
+    }
+    let [market, sandbox] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((&market.0, &sandbox.0), (&json!("live"), &json!("test")));
+    assert!(market.1 != sandbox.1 && market.2 != sandbox.2 && market.3 != sandbox.3, "{seen:?}");
 }

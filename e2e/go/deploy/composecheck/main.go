@@ -54,8 +54,55 @@ func check(file string) ([]string, error) {
 			found = append(found, name+": "+what)
 		}
 	}
+	found = append(found, worlds(project)...)
 	sort.Strings(found)
 	return found, nil
+}
+
+// apart are the settings in which a service of the sandbox must differ from the market's of the same name: the ends of their names.
+var apart = []string{
+	"_NATS_URL", "_NATS_MONITOR_URL", "_JWKS", "_TOKEN_AUDIENCE", "_LOG_KEY", "_LOG_ORIGIN", "_RECEIPT_KEY", "_RECEIPT_ISSUER", "_ENV",
+}
+
+// worlds says where the sandbox is not apart from the market, or does not read the market's register.
+func worlds(project *types.Project) []string {
+	var found []string
+	for name, s := range project.Services {
+		market, ok := project.Services[strings.TrimPrefix(name, "sandbox-")]
+		if !ok || market.Name == name {
+			continue
+		}
+		for variable, value := range s.Environment {
+			// The market's keyspace is the one that is meant when none is said.
+			if of, ok := strings.CutSuffix(variable, "_SCYLLA_NODES"); ok {
+				own := s.Environment[of+"_SCYLLA_KEYSPACE"]
+				if own == nil || !strings.HasPrefix(*own, "dsom_sandbox_") {
+					found = append(found, fmt.Sprintf("%s: no keyspace of its own", name))
+				}
+			}
+			theirs := market.Environment[variable]
+			same := value != nil && theirs != nil && *value == *theirs
+			for _, end := range apart {
+				if same && strings.HasSuffix(variable, end) && !strings.HasPrefix(variable, "DSOM_OIDC_") {
+					found = append(found, fmt.Sprintf("%s: %s is the market's, %s", name, variable, *value))
+				}
+			}
+			if of := strings.Replace(variable, "_REGISTRY_", "_", 1); of != variable {
+				broker := market.Environment[of]
+				if broker == nil || value == nil || *broker != *value {
+					found = append(found, fmt.Sprintf("%s: %s is not where the market's register is", name, variable))
+				}
+			}
+		}
+		for _, volume := range s.Volumes {
+			for _, other := range market.Volumes {
+				if volume.Type == types.VolumeTypeVolume && !volume.ReadOnly && volume.Source == other.Source {
+					found = append(found, fmt.Sprintf("%s: writes to the market's volume %s", name, volume.Source))
+				}
+			}
+		}
+	}
+	return found
 }
 
 // service says what is wrong with one.

@@ -63,14 +63,14 @@ impl Server {
 pub struct Migrate {
     #[command(flatten)]
     server: Server,
-    /// Only this service
+    /// Only this service; may be given again
     #[arg(long, value_parser = SERVICES)]
-    service: Option<String>,
+    service: Vec<String>,
 }
 
 impl Migrate {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let chosen = |service: &&str| self.service.as_deref().is_none_or(|only| only == *service);
+        let chosen = |service: &&str| self.service.is_empty() || self.service.iter().any(|only| only == service);
         for service in SERVICES.into_iter().filter(chosen) {
             let ended = self.server.command(service)?.arg("migrate").status();
             let ended = ended.map_err(|error| Failure::unreachable("could not run it").because(&error))?;

@@ -34,6 +34,8 @@ pub const SANDBOX_RECEIPT: &str = "keys/sandbox-receipt.pem";
 pub const CONFORMANCE: &str = "keys/conformance.pem";
 /// `iss` of certificates by the development key.
 pub const CONFORMANCE_ISSUER: &str = "https://conformance.dsom.localhost";
+/// The list of checks in certificates of development operators: nothing was checked. By its name a production refuses it.
+pub const UNCHECKED: &str = "dsom.localhost/unchecked";
 /// `iss` of development receipts.
 pub const RECEIPT_ISSUER: &str = "https://ingest.dsom.localhost";
 /// Origin of the development log.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::process::{OnRestart, Plan, Supervised, signal};
 use super::{Addresses, Engine, Layout, MeshFile, SandboxFile, keys, nats};
 use crate::Failure;
+use crate::conformance::CHECKLIST;
 
 /// How long a part may take until it is ready.
 const READY_MAX: Duration = Duration::from_secs(60);
@@ -236,8 +237,8 @@ impl Mesh {
                 ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
                 ("TEST_TOKEN_AUDIENCE", keys::TEST_TOKEN_AUDIENCE.to_owned()),
                 ("CONFORMANCE_JWKS", path("keys/conformance.jwks.json")),
-                // The second is that of operators whom `dsom` itself takes through the register: nothing was checked.
-                ("CONFORMANCE_CHECKLISTS", "dsom.conformance.v1,none".to_owned()),
+                // The second is that of operators whom `dsom` itself takes through the register.
+                ("CONFORMANCE_CHECKLISTS", format!("{CHECKLIST},{}", keys::UNCHECKED)),
                 ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),
                 ("RPZ_SERVER", format!("ns.{}", keys::RPZ_ORIGIN)),
                 ("RPZ_CONTACT", format!("hostmaster.{}", keys::RPZ_ORIGIN)),
