@@ -7,13 +7,18 @@ mod tools;
 
 use serde_json::{Value, json};
 
-use arrows::{COMMON, DEV, PROD};
+use arrows::{COMMON, PROD};
 use tools::Tools;
 
 /// Manifests with one value changed.
 fn broken(documents: &[Value], kind: &str, name: &str, pointer: &str, value: &Value) -> Vec<Value> {
     let mut documents = documents.to_vec();
-    let meant = |document: &&mut Value| document["kind"] == kind && document["metadata"]["name"] == name;
+    // The names of generated ConfigMaps end with a hash.
+    let is_it = |rest: &str| rest.is_empty() || kind == "ConfigMap" && rest.starts_with('-');
+    let meant = |document: &&mut Value| {
+        document["kind"] == kind
+            && document["metadata"]["name"].as_str().and_then(|own| own.strip_prefix(name)).is_some_and(is_it)
+    };
     let mut changed = 0;
     for document in documents.iter_mut().filter(meant) {
         let (place, last) = pointer.rsplit_once('/').expect("a pointer");
@@ -30,20 +35,27 @@ fn broken(documents: &[Value], kind: &str, name: &str, pointer: &str, value: &Va
     documents
 }
 
-fn must_hold(overlay: &str, documents: &[Value], arrows: &[&str]) {
-    let mut findings = rules::findings(documents);
-    findings.extend(arrows::findings(documents, &[COMMON, arrows].concat()));
-    assert!(findings.is_empty(), "overlays/{overlay}, {} to mend:\n{}", findings.len(), findings.join("\n"));
+fn read(tools: &Tools, overlay: &str) -> Vec<Value> {
+    tools.documents(&tools.build(overlay)).unwrap_or_else(|why| panic!("overlays/{overlay}:\n{why}"))
+}
+
+/// What is wrong with a production and its sandbox.
+fn of_production(market: &[Value], sandbox: &[Value]) -> Vec<String> {
+    let mut findings = rules::findings(market);
+    findings.extend(rules::findings(sandbox));
+    findings.extend(rules::of_sandbox(market, sandbox));
+    findings.extend(arrows::findings(&[market, sandbox].concat(), &[COMMON, PROD].concat()));
+    findings
 }
 
 #[test]
 fn the_overlays_are_valid_and_keep_our_rules() {
     let Some(tools) = Tools::get() else { return };
-    for (overlay, arrows) in [("dev", DEV), ("prod", PROD)] {
-        let documents =
-            tools.documents(&tools.build(overlay)).unwrap_or_else(|why| panic!("overlays/{overlay}:\n{why}"));
-        must_hold(overlay, &documents, arrows);
-    }
+    let dev = read(tools, "dev");
+    let mut findings = rules::findings(&dev);
+    findings.extend(arrows::findings(&dev, COMMON));
+    findings.extend(of_production(&read(tools, "prod"), &read(tools, "sandbox")));
+    assert!(findings.is_empty(), "{} to mend:\n{}", findings.len(), findings.join("\n"));
 }
 
 #[test]
@@ -65,7 +77,7 @@ fn what_no_schema_knows_is_refused() {
 #[test]
 fn each_broken_rule_is_found() {
     let Some(tools) = Tools::get() else { return };
-    let good = tools.documents(&tools.build("prod")).expect("valid");
+    let (good, sandbox) = (read(tools, "prod"), read(tools, "sandbox"));
     let pod = "/spec/template/spec";
     let container = "/spec/template/spec/containers/0";
     let cases = [
@@ -155,11 +167,47 @@ fn each_broken_rule_is_found() {
     ];
     let mut passed = Vec::new();
     for (kind, name, pointer, value, said) in cases {
-        let documents = broken(&good, kind, name, &pointer, &value);
-        let mut findings = rules::findings(&documents);
-        findings.extend(arrows::findings(&documents, &[COMMON, PROD].concat()));
+        let findings = of_production(&broken(&good, kind, name, &pointer, &value), &sandbox);
         if !findings.iter().any(|finding| finding.contains(said)) {
             passed.push(format!("{kind} {name} {pointer} = {value}: wanted {said:?}, found {findings:?}"));
+        }
+    }
+    let of_sandbox = [
+        ("ConfigMap", "shared-settings", "/data/TOKEN_AUDIENCE", json!("dsom"), "DSOM_INGEST_TOKEN_AUDIENCE is not"),
+        (
+            "ConfigMap",
+            "shared-settings",
+            "/data/REGISTRY_NATS_URL",
+            json!("nats://nats-0.nats:4222"),
+            "REGISTRY_NATS_URL",
+        ),
+        (
+            "ConfigMap",
+            "token-settings",
+            "/data/JWKS",
+            json!("http://licensing.dsom:7103/jwks.json"),
+            "CHAINING_JWKS is not",
+        ),
+        ("ConfigMap", "ingest-settings", "/data/ENV", json!("live"), "DSOM_INGEST_ENV is not"),
+        ("ConfigMap", "ingest-settings", "/data/SCYLLA_KEYSPACE", Value::Null, "DSOM_INGEST_SCYLLA_KEYSPACE is not"),
+        ("ConfigMap", "chaining-settings", "/data/LOG_ORIGIN", json!("log.regulator.example/dsom"), "is the market's"),
+        ("ConfigMap", "people-settings", "/data/DSOM_OIDC_AUDIENCE", json!("other"), "knows other people"),
+        ("ConfigMap", "process-settings", "/data/DSOM_PRODUCTION", json!("false"), "is a production, and"),
+        ("StatefulSet", "nats", "/spec/replicas", json!(3), "NATS settings"),
+        ("NetworkPolicy", "ingest", "/spec/egress/3/ports/0/port", json!(6222), "sandbox-ingest -> nats:6222"),
+        (
+            "NetworkPolicy",
+            "nats",
+            "/spec/ingress/0/from/0/podSelector/matchLabels",
+            json!({"app.kubernetes.io/name": "licensing"}),
+            "not let in: sandbox-ingest -> sandbox-nats:4222",
+        ),
+        ("Namespace", "dsom-sandbox", "/metadata/labels", json!({}), "restricted"),
+    ];
+    for (kind, name, pointer, value, said) in of_sandbox {
+        let findings = of_production(&good, &broken(&sandbox, kind, name, pointer, &value));
+        if !findings.iter().any(|finding| finding.contains(said)) {
+            passed.push(format!("sandbox {kind} {name} {pointer} = {value}: wanted {said:?}, found {findings:?}"));
         }
     }
     assert!(passed.is_empty(), "not found:\n{}", passed.join("\n"));
@@ -169,14 +217,21 @@ fn each_broken_rule_is_found() {
 #[test]
 fn the_services_take_the_settings() {
     let Some(tools) = Tools::get() else { return };
-    for overlay in ["dev", "prod"] {
-        let documents = tools.documents(&tools.build(overlay)).expect("valid");
+    for (overlay, licensing, ordinals) in
+        [("dev", true, ["1", "3"]), ("prod", true, ["1", "3"]), ("sandbox", false, ["0", "1"])]
+    {
+        let documents = read(tools, overlay);
+        let [owner, stranger] = ordinals;
+        let of_stranger = format!("replica {stranger} of");
         for (name, ordinal, missing) in [
             ("licensing", "0", "/run/dsom/token-keys/token.pem"),
             ("ingest", "0", "/run/dsom/receipt-key/receipt.pem"),
-            ("chaining", "1", "/run/dsom/log-key/log.key"),
-            ("chaining", "3", "replica 3 of"),
+            ("chaining", owner, "/run/dsom/log-key/log.key"),
+            ("chaining", stranger, &of_stranger),
         ] {
+            if name == "licensing" && !licensing {
+                continue;
+            }
             let environment = pods::environment(&documents, name, ordinal);
             let mut service = std::process::Command::new(testkit::binary(&format!("dsom-{name}")));
             let ended = service.env_clear().envs(environment).output().expect("it runs");

@@ -35,10 +35,32 @@ pub const COMMON: &[&str] = &[
     "ingest -> telemetry:4318",
     "chaining -> telemetry:4318",
 ];
-/// With one of everything.
-pub const DEV: &[&str] = &[];
-/// With clusters, the operator that keeps one of them, and people with tokens of an issuer outside.
+/// With clusters, the operator that keeps one of them, people with tokens of an issuer outside, and a sandbox beside it.
 pub const PROD: &[&str] = &[
+    "operators -> sandbox-ingest:7101",
+    "metrics -> sandbox-ingest:7101",
+    "readers -> sandbox-chaining:7102",
+    "metrics -> sandbox-chaining:7102",
+    "sandbox-ingest -> sandbox-nats:4222",
+    "sandbox-ingest -> sandbox-nats:8222",
+    "sandbox-chaining -> sandbox-nats:4222",
+    "sandbox-chaining -> sandbox-nats:8222",
+    "sandbox-ingest -> licensing:7103",
+    "sandbox-chaining -> licensing:7103",
+    "sandbox-ingest -> nats:4222",
+    "sandbox-ingest -> nats:8222",
+    "sandbox-chaining -> nats:4222",
+    "sandbox-chaining -> nats:8222",
+    "sandbox-ingest -> scylla:9042",
+    "sandbox-ingest -> scylla:19042",
+    "sandbox-chaining -> scylla:9042",
+    "sandbox-chaining -> scylla:19042",
+    "sandbox-migrate -> scylla:9042",
+    "sandbox-migrate -> scylla:19042",
+    "sandbox-ingest -> issuer:443",
+    "sandbox-chaining -> issuer:443",
+    "sandbox-ingest -> telemetry:4318",
+    "sandbox-chaining -> telemetry:4318",
     "licensing -> issuer:443",
     "chaining -> issuer:443",
     "nats -> nats:6222",
@@ -55,6 +77,9 @@ pub const PROD: &[&str] = &[
 
 /// Ours; whoever of them talks to another needs leave at both ends.
 const OURS: &[&str] = &["licensing", "ingest", "chaining", "migrate", "nats", "scylla"];
+/// The namespace of the sandbox, and what its pods are called with here.
+const SANDBOX: &str = "dsom-sandbox";
+const SANDBOX_PREFIX: &str = "sandbox-";
 /// The namespace of the CQL servers; what they reach is not limited.
 const SCYLLA: &str = "dsom-scylla";
 const NAME: &str = "app.kubernetes.io/name";
@@ -73,7 +98,8 @@ pub fn findings(documents: &[Value], expected: &[&str]) -> Vec<String> {
     for arrow in &allowed {
         let (source, target) = arrow.split_once(" -> ").unwrap_or_default();
         let target = target.split(':').next().unwrap_or_default();
-        if OURS.contains(&source) && OURS.contains(&target) {
+        let is_ours = |name: &str| OURS.contains(&name.strip_prefix(SANDBOX_PREFIX).unwrap_or(name));
+        if is_ours(source) && is_ours(target) {
             // What the CQL servers reach is not limited.
             if source != "scylla" && !read.at_source.contains(arrow) {
                 found.push(format!("not let out: {arrow}"));
@@ -126,8 +152,8 @@ impl Read {
         let name = format!("NetworkPolicy {}", text(&policy["metadata"]["name"]));
         let namespace = text(&policy["metadata"]["namespace"]);
         let subject = match text(&policy["spec"]["podSelector"]["matchLabels"][NAME]) {
-            "" => "*",
-            subject => subject,
+            "" => "*".to_owned(),
+            subject => full(subject, namespace),
         };
         for rule in list(&policy["spec"]["ingress"]) {
             for (peer, port) in self.ends(&name, namespace, &rule["from"], &rule["ports"]) {
@@ -175,6 +201,8 @@ fn named(peer: &Value, namespace: &str) -> Result<Vec<String>, &'static str> {
         .chain(list(&pods["matchExpressions"]).flat_map(|expression| list(&expression["values"])))
         .filter_map(|name| name.as_str().map(str::to_owned))
         .collect();
+    // Without a selector of namespaces pods are neighbours.
+    let mut in_namespace = if space.is_object() { "" } else { namespace };
     let labels = space["matchLabels"].as_object();
     match labels.and_then(|labels| labels.iter().next()) {
         None if space.is_object() => return Err("lets everybody of any namespace through"),
@@ -184,12 +212,20 @@ fn named(peer: &Value, namespace: &str) -> Result<Vec<String>, &'static str> {
         Some((label, value)) if label == NAMESPACE => match (text(value), names.is_empty()) {
             (SCYLLA, true) => names.push("scylla".to_owned()),
             (other, true) => names.push(other.to_owned()),
-            ("dsom" | "kube-system", false) => {}
+            (other @ ("dsom" | "kube-system" | SANDBOX), false) => in_namespace = other,
             _ => return Err("names pods of a namespace that we do not know"),
         },
         Some((label, _)) => names.push(label.trim_start_matches("dsom.access/").to_owned()),
     }
-    if names.is_empty() { Err("lets everybody of its namespace through") } else { Ok(names) }
+    match names.is_empty() {
+        true => Err("lets everybody of its namespace through"),
+        false => Ok(names.iter().map(|name| full(name, in_namespace)).collect()),
+    }
+}
+
+/// A pod's name with its world.
+fn full(name: &str, namespace: &str) -> String {
+    if namespace == SANDBOX { format!("{SANDBOX_PREFIX}{name}") } else { name.to_owned() }
 }
 
 fn is_empty(selector: &Value) -> bool {

@@ -1,5 +1,7 @@
 //! Our rules for manifests: each finding is a line that says what to mend.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::pods::{Pods, environment, list, text};
@@ -25,6 +27,59 @@ pub fn findings(documents: &[Value]) -> Vec<String> {
     of_durability(documents, &mut found);
     of_tokens(documents, &mut found);
     found
+}
+
+/// What is wrong with the manifests of a sandbox beside those of its market.
+pub fn of_sandbox(market: &[Value], sandbox: &[Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    let licensing = environment(market, "licensing", "0");
+    let brokers = |market: &str| {
+        let elsewhere = market.split(',').map(|url| url.replace(".nats:", ".nats.dsom:"));
+        elsewhere.collect::<Vec<_>>().join(",")
+    };
+    for name in ["ingest", "chaining"] {
+        let (theirs, ours) = (environment(market, name, "0"), environment(sandbox, name, "0"));
+        let variable = |field: &str| format!("DSOM_{}_{field}", name.to_uppercase());
+        let of = |settings: &BTreeMap<String, String>, field: &str| settings.get(&variable(field)).cloned();
+        let mut must_be = |field: &str, wanted: Option<String>| {
+            if wanted.is_none() || of(&ours, field) != wanted {
+                found.push(format!("sandbox: {} is not {wanted:?}", variable(field)));
+            }
+        };
+        must_be("SCYLLA_KEYSPACE", Some(format!("dsom_sandbox_{name}")));
+        must_be("JWKS", Some("http://licensing.dsom:7103/test/jwks.json".to_owned()));
+        must_be("TOKEN_ISSUER", licensing.get("DSOM_LICENSING_ISSUER").cloned());
+        must_be("TOKEN_AUDIENCE", licensing.get("DSOM_LICENSING_TEST_TOKEN_AUDIENCE").cloned());
+        for field in ["NATS_URL", "NATS_MONITOR_URL"] {
+            must_be(&format!("REGISTRY_{field}"), of(&theirs, field).map(|urls| brokers(&urls)));
+        }
+        if name == "ingest" {
+            must_be("ENV", Some("test".to_owned()));
+        }
+        for field in ["RECEIPT_ISSUER", "LOG_ORIGIN"] {
+            if of(&ours, field).is_some_and(|own| Some(own) == of(&theirs, field)) {
+                found.push(format!("sandbox: {} is the market's", variable(field)));
+            }
+        }
+        if people(&ours) != people(&licensing) {
+            found.push(format!("sandbox: {name} knows other people than licensing"));
+        }
+        if ours.get("DSOM_PRODUCTION") != theirs.get("DSOM_PRODUCTION") {
+            found.push(format!("sandbox: {name} is a production, and the market's is none, or the other way round"));
+        }
+    }
+    found
+}
+
+/// The services that are there.
+fn services(documents: &[Value]) -> Vec<&'static str> {
+    let all = Pods::of(documents);
+    let there = |name: &&str| all.iter().any(|pods| pods.labels["app.kubernetes.io/name"] == **name);
+    ["licensing", "ingest", "chaining"].into_iter().filter(there).collect()
+}
+
+fn people(settings: &BTreeMap<String, String>) -> Vec<(&String, &String)> {
+    settings.iter().filter(|(name, _)| name.starts_with("DSOM_OIDC_")).collect()
 }
 
 fn of_pod(pods: &Pods<'_>, found: &mut Vec<String>) {
@@ -174,7 +229,7 @@ fn of_partitions(documents: &[Value], found: &mut Vec<String>) {
 fn of_durability(documents: &[Value], found: &mut Vec<String>) {
     let all = Pods::of(documents);
     let servers = all.iter().find(|pods| pods.what == "StatefulSet nats").and_then(|pods| pods.replicas);
-    for name in ["ingest", "chaining", "licensing"] {
+    for name in services(documents) {
         let told = environment(documents, name, "0");
         let setting = |field: &str| told.get(&format!("DSOM_{}_NATS_{field}", name.to_uppercase())).map(String::as_str);
         let copies = setting("REPLICAS").map_or(Ok(1), str::parse::<u64>);
@@ -198,6 +253,10 @@ fn of_durability(documents: &[Value], found: &mut Vec<String>) {
 
 /// Tokens are taken as licensing makes them, and people are the same for everybody who knows them.
 fn of_tokens(documents: &[Value], found: &mut Vec<String>) {
+    // The sandbox has none of its own.
+    if !services(documents).contains(&"licensing") {
+        return;
+    }
     let licensing = environment(documents, "licensing", "0");
     for name in ["ingest", "chaining"] {
         let told = environment(documents, name, "0");
@@ -213,10 +272,7 @@ fn of_tokens(documents: &[Value], found: &mut Vec<String>) {
             found.push(format!("{name}: {prefix}JWKS is not where licensing shows its keys"));
         }
     }
-    let people = |name: &str| -> Vec<(String, String)> {
-        environment(documents, name, "0").into_iter().filter(|(name, _)| name.starts_with("DSOM_OIDC_")).collect()
-    };
-    if people("licensing").is_empty() || people("chaining") != people("licensing") {
+    if people(&licensing).is_empty() || people(&environment(documents, "chaining", "0")) != people(&licensing) {
         found.push("licensing and chaining know other people: their DSOM_OIDC_ settings differ".to_owned());
     }
     let production = licensing.get("DSOM_PRODUCTION").is_some_and(|production| production == "true");
