@@ -16,6 +16,7 @@ mod licensing;
 mod load;
 mod manifests;
 mod mesh;
+mod moving;
 mod nemesis;
 mod others;
 mod pages;

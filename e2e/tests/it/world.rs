@@ -62,13 +62,31 @@ impl World {
     /// As [`World::new`], with keyspaces of its own on the CQL server; on another than `SCYLLA_NODES` names if `nodes` does. `None`
     /// where there is no server.
     pub fn on_cql(nodes: Option<String>) -> Option<Self> {
-        let prefix = format!("e2e_{:016x}", rand::random::<u64>());
-        let keyspaces = CqlKeyspace::of_mesh(&prefix)?;
-        let nodes = nodes.unwrap_or_else(|| keyspaces.nodes());
         let mut world = Self::new();
-        world.engine = ["--store", "scylla", "--nodes", &nodes, "--keyspace", &prefix].map(str::to_owned).to_vec();
-        world.keyspaces = Some((prefix, keyspaces));
-        Some(world)
+        world.moved_to_cql(nodes).then_some(world)
+    }
+
+    /// From its next start on the mesh is on the CQL server; `false` where there is none.
+    fn moved_to_cql(&mut self, nodes: Option<String>) -> bool {
+        let prefix = format!("e2e_{:016x}", rand::random::<u64>());
+        let Some(keyspaces) = CqlKeyspace::of_mesh(&prefix) else { return false };
+        let nodes = nodes.unwrap_or_else(|| keyspaces.nodes());
+        self.engine.extend(["--store", "scylla", "--nodes", &nodes, "--keyspace", &prefix].map(str::to_owned));
+        self.keyspaces = Some((prefix, keyspaces));
+        true
+    }
+
+    /// Copies what a stopped mesh keeps in its folder to the CQL server, where it goes on from its next start; gives what was said, or
+    /// `None` where there is no server.
+    pub fn migrate_store(&mut self) -> Option<String> {
+        self.moved_to_cql(None).then(|| self.migrate_store_again())
+    }
+
+    /// The same once more.
+    pub fn migrate_store_again(&self) -> String {
+        let (prefix, keyspaces) = self.keyspaces.as_ref().expect("a mesh on a CQL server");
+        let to = ["--nodes", &keyspaces.nodes(), "--keyspace", prefix, "--replication-factor", "1"];
+        self.dsom_ok(&[&["migrate-store"], &to[..]].concat(), &[])
     }
 
     /// What the mesh gets in its environment when it is started.

@@ -14,6 +14,7 @@ use contracts::{Height, OperatorId};
 use futures::{StreamExt, TryStreamExt};
 use ledger::note::Verifier;
 use ledger::{TileId, tiles_for_growth};
+use runtime::tell;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::cql::Settings;
@@ -231,11 +232,6 @@ fn tell_sometimes(copied: &Copied, checked: &Value) {
         *told = Some(Instant::now());
         tell(&json!({"checking": checked}));
     }
-}
-
-#[expect(clippy::print_stdout, reason = "what the process is asked for")]
-fn tell(line: &Value) {
-    println!("{line}");
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use runtime::tell;
 use serde::Deserialize;
 use serde_json::json;
 use store::cql::Settings;
@@ -90,11 +91,6 @@ async fn same(to: &ScyllaStore, frame: &AcceptedFrame) -> Result<(), TransferErr
             first_seq: first.first_seq.get(),
         }),
     }
-}
-
-#[expect(clippy::print_stdout, reason = "what the process is asked for")]
-fn tell(line: &serde_json::Value) {
-    println!("{line}");
 }
 
 #[cfg(test)]

@@ -21,5 +21,5 @@ pub use health::Health;
 pub use people::{People, Person, Role};
 pub use problem::ApiError;
 pub use request::REQUEST_ID_HEADER;
-pub use run::{main, once};
+pub use run::{main, once, tell};
 pub use serve::{Running, ServeConfig, Service};

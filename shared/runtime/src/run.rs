@@ -59,6 +59,12 @@ where
     }
 }
 
+/// Prints a line of JSON for the program that started this one: what [`once`] is at, or has done.
+#[expect(clippy::print_stdout, reason = "what the process is asked for")]
+pub fn tell(line: &serde_json::Value) {
+    println!("{line}");
+}
+
 fn guarded<C, S, F, D, E>(service: &'static str, start: S) -> Result<(), Failure>
 where
     C: DeserializeOwned,

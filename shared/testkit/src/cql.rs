@@ -21,7 +21,8 @@ impl CqlKeyspace {
 
     /// Of a mesh that is told to begin its keyspaces' names with `prefix`.
     pub fn of_mesh(prefix: &str) -> Option<Self> {
-        Self::named(prefix, ["licensing", "ingest", "chaining"].map(|service| format!("{prefix}_{service}")).to_vec())
+        let of = ["licensing", "ingest", "chaining", "sandbox_ingest", "sandbox_chaining"];
+        Self::named(prefix, of.map(|service| format!("{prefix}_{service}")).to_vec())
     }
 
     fn named(keyspace: &str, names: Vec<String>) -> Option<Self> {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use ledger::note::Verifier;
-use serde_json::{Value, json};
+use runtime::tell;
+use serde_json::json;
 
 use super::{Finding, Progress, Report, Scope, What, fsck};
 use crate::error::with_causes;
@@ -59,9 +60,4 @@ pub fn check(folder: &Path, key: &Verifier) -> Report {
         }
     };
     runtime.block_on(fsck(store.as_ref(), key, Scope::Everything, &mut progress))
-}
-
-#[expect(clippy::print_stdout, reason = "what the process is asked for")]
-fn tell(line: &Value) {
-    println!("{line}");
 }

@@ -33,15 +33,15 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A service's own binary, told where the server is.
-    pub(super) fn command(&self, service: &str) -> Result<Command, Failure> {
+    /// A service's own binary, told where the server is; `name` is what its keyspace is called after.
+    pub(super) fn command(&self, service: &str, name: &str) -> Result<Command, Failure> {
         let mut command = Command::new(sibling(&format!("dsom-{service}"))?);
         let prefix = format!("DSOM_{}_", service.to_uppercase());
         let settings = [
             ("NODES", self.nodes.clone()),
             ("DATACENTER", self.datacenter.clone()),
             ("REPLICATION_FACTOR", self.replication_factor.map(|copies| copies.to_string())),
-            ("KEYSPACE", Some(format!("{}_{service}", self.keyspace))),
+            ("KEYSPACE", Some(format!("{}_{name}", self.keyspace))),
             ("USER", self.user.clone()),
             ("PASSWORD_FILE", self.password_file.as_ref().map(|path| path.display().to_string())),
         ];
@@ -72,7 +72,7 @@ impl Migrate {
     pub(super) fn run(self) -> Result<(), Failure> {
         let chosen = |service: &&str| self.service.is_empty() || self.service.iter().any(|only| only == service);
         for service in SERVICES.into_iter().filter(chosen) {
-            let ended = self.server.command(service)?.arg("migrate").status();
+            let ended = self.server.command(service, service)?.arg("migrate").status();
             let ended = ended.map_err(|error| Failure::unreachable("could not run it").because(&error))?;
             if !ended.success() {
                 return Err(Failure::unreachable(format!("the schema of {service} is not up to date")));

@@ -12,7 +12,10 @@ use super::migrate::{SERVICES, Server};
 use crate::Failure;
 use crate::mesh::{Layout, MeshFile, keys};
 
-/// Copies what a stopped mesh keeps in its folder to a CQL server, and checks the copy
+/// The services that the sandbox has, too.
+const OF_SANDBOX: [&str; 2] = ["ingest", "chaining"];
+
+/// Copies what a stopped mesh keeps in its folder, its sandbox too, to a CQL server, and checks the copy
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  dsom migrate-store --data .dsom --nodes 127.0.0.1:9042 --replication-factor 1\n  dsom up --data .dsom --store scylla --nodes 127.0.0.1:9042\n\nStop the mesh before. The folder stays as it is; once the mesh runs on the server, its stores there are out of date.\nStopped half-way, run it again: what is there is left."
@@ -31,21 +34,25 @@ impl MigrateStore {
             return Err(Failure::usage(format!("a mesh runs in {}: stop it first", layout.root().display())));
         }
         for service in SERVICES {
-            self.copy(&layout, service)?;
+            self.copy(&layout, service, service, keys::LOG)?;
+        }
+        for service in OF_SANDBOX.into_iter().filter(|service| layout.path("sandbox").join(service).exists()) {
+            self.copy(&layout, service, &format!("sandbox/{service}"), keys::SANDBOX_LOG)?;
         }
         println!("The copy is whole. Start the mesh on it: dsom up --data {} --store scylla", self.data.dir.display());
         Ok(())
     }
 
-    fn copy(&self, layout: &Layout, service: &str) -> Result<(), Failure> {
+    /// Copies what a service has in `folder`.
+    fn copy(&self, layout: &Layout, service: &str, folder: &str, log: &str) -> Result<(), Failure> {
         let cannot = |error: std::io::Error| Failure::unreachable("could not run it").because(&error);
-        let mut command = self.server.command(service)?;
+        let mut command = self.server.command(service, &folder.replace('/', "_"))?;
         command.arg("transfer");
         if service == "chaining" {
-            command.arg(keys::log_vkey(layout, keys::LOG)?);
+            command.arg(keys::log_vkey(layout, log)?);
         }
         let prefix = format!("DSOM_{}_", service.to_uppercase());
-        command.env(format!("{prefix}DATA_DIR"), layout.path(service));
+        command.env(format!("{prefix}DATA_DIR"), layout.path(folder));
         command.env(format!("{prefix}SCYLLA_MIGRATE"), "true");
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
         let bar = ProgressBar::new_spinner();
@@ -56,7 +63,7 @@ impl MigrateStore {
                 let counts = counts.as_object().map(words).unwrap_or_default();
                 match what.as_str() {
                     "done" => done = Some(counts),
-                    what => bar.set_message(format!("{service} {what}: {counts}")),
+                    what => bar.set_message(format!("{folder} {what}: {counts}")),
                 }
             }
             bar.tick();
@@ -64,10 +71,10 @@ impl MigrateStore {
         bar.finish_and_clear();
         match (child.wait().map_err(cannot)?.success(), done) {
             (true, Some(counts)) => {
-                println!("{service}: {counts}");
+                println!("{folder}: {counts}");
                 Ok(())
             }
-            _ => Err(Failure::bad(format!("the store of {service} is not copied whole; run it again"))),
+            _ => Err(Failure::bad(format!("the store of {folder} is not copied whole; run it again"))),
         }
     }
 }
