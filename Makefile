@@ -17,8 +17,8 @@ test: tools ## everything that must pass
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo build --workspace --bins
-	@# Most tests wait for servers: more of them than cores run side by side.
-	RUST_TEST_THREADS=4 services/dsom/tools/cql.sh run cargo test --workspace
+	@# Most tests wait for servers: more of them than cores run side by side. A server of minutes is not worth the JVM's second compiler.
+	DSOM_CQL_JAVA=-XX:TieredStopAtLevel=1 RUST_TEST_THREADS=6 services/dsom/tools/cql.sh run cargo test --workspace
 
 tools: ## nats-server, where there is none
 	@services/dsom/tools/nats-server.sh

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use store::{Engine, Limits};
 
-use crate::world::{World, turn, until};
+use crate::world::{World, calm_turn, until};
 
 /// Bits flipped, one after another, each in a store that is whole but for it.
 const FLIPS: usize = 12;
@@ -19,7 +19,7 @@ const SKIPPED: &[&str] = &["lock"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_in_the_store_is_never_passed_over() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let seed: u64 =
         std::env::var("DSOM_BITROT_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a seed"));
     println!("bitrot: seed {seed} (DSOM_BITROT_SEED)");
@@ -73,7 +73,7 @@ async fn a_flipped_bit_in_the_store_is_never_passed_over() {
 /// be seen by what is derived anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_under_a_good_checksum_is_named() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let seed: u64 = rand::random();
     println!("bitrot under checksums: seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::{NatsServer, Process, binary, free_port};
 
 use crate::go::Program;
-use crate::world::{MESH, PUBLISHED, until};
+use crate::world::{MESH, PUBLISHED, calm_turn, until};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -284,6 +284,7 @@ impl Composed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_services_of_the_compose_file_are_two_worlds_with_one_register() {
+    let _turn = calm_turn().await;
     let (market, sandbox) = (NatsServer::start(), NatsServer::start());
     let mut composed = Composed::new(&market, &sandbox);
     let licensing = composed.start("licensing").await;

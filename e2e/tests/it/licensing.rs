@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::pages::{python, root, shell, walk};
-use crate::world::{World, turn, until};
+use crate::world::{World, calm_turn, until};
 
 /// The operator of the walk.
 const OPERATOR: &str = "5d0c6f0e-3a52-4b0e-9f6b-6c1f6a1d2e3f";
@@ -15,7 +15,7 @@ const FOLLOWED: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_second() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let world = World::with_sandbox().await;
     let told = shell(&world, &walk("docs/LICENSING.md"));
     assert!(told.contains("live") && told.contains("clerk-2"), "{told}");

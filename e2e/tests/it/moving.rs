@@ -3,14 +3,14 @@
 use contracts::OperatorId;
 use serde_json::{Value, json};
 
-use crate::world::{World, turn, until};
+use crate::world::{World, calm_turn, until};
 
 /// Records that are sent before, to each of the two worlds.
 const BEFORE: u64 = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mesh_that_moves_to_a_cql_server_goes_on_where_it_was() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let mut world = World::with_sandbox().await;
     let operator: OperatorId = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID");
     let before = [false, true].map(|sandbox| Side::of(&world, operator, sandbox));

@@ -23,9 +23,11 @@ use crate::world::{World, signal, turn, until};
 const STREAM: u8 = 3;
 /// Times that one of them is killed.
 const KILLS: usize = 4;
-/// Batches that are made, at most this many records each.
-const BATCHES: usize = 400;
+/// Batches that are made, at most this many records each: enough for all kills, were each as slow as it may be.
+const BATCHES: usize = 2_500;
 const RECORDS_MAX: usize = 20;
+/// Pause between two batches of a sender, or a fast machine would be done before the last kill.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long one may take to be ready after a kill.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// How long a request may take, gaps and outages and all.
@@ -141,6 +143,7 @@ impl Sending {
             assert_eq!((first_seq.get(), count), (seq(&batch[0]), batch.len() as u64));
             receipts.insert(at, receipt);
             self.at.fetch_max(at as u64, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE).await;
         }
         receipts
     }

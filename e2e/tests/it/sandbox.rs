@@ -7,14 +7,14 @@ use ledger::verify;
 use serde_json::{Value, json};
 
 use crate::pages::{shell, walk};
-use crate::world::{PUBLISHED, World, turn, until};
+use crate::world::{PUBLISHED, World, calm_turn, until};
 
 /// The operator of docs/SANDBOX.md.
 const OPERATOR: &str = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn test_and_live_cannot_be_mistaken() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let world = World::with_sandbox().await;
     let mesh = world.mesh();
     let sandbox = mesh.sandbox.clone().expect("a sandbox");

@@ -6,11 +6,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::pages::{python, root, shell, walk};
-use crate::world::{World, turn};
+use crate::world::{World, calm_turn};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sites_are_blocked_by_two_clerks_and_read_by_everybody() {
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let world = World::started().await;
     let told = shell(&world, &walk("docs/SITES.md"));
     for expected in ["2000 to block, 0 to lift, proposed by", "1500 to block", "казино.укр", "\"lifted\""] {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::go::Program;
-use crate::world::{World, turn};
+use crate::world::{World, calm_turn};
 
 /// How long the mesh may take until everything it counts has been counted once.
 const EXPORTED: Duration = Duration::from_secs(20);
@@ -95,7 +95,7 @@ fn metrics_are_read_out_of_expressions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
     let expressions = expressions();
-    let _turn = turn().await;
+    let _turn = calm_turn().await;
     let mut world = World::started().await;
     let files = testkit::data_files();
     let file = files.first().expect("a file");

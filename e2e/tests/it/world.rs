@@ -17,12 +17,18 @@ pub const PUBLISHED: Duration = Duration::from_secs(30);
 /// How often something is looked at.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Meshes share two cores: one at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+/// Meshes share two cores: one under load, or with faults, at a time, and one beside it that only answers.
+static LOADED: Mutex<()> = Mutex::const_new(());
+static CALM: Mutex<()> = Mutex::const_new(());
 
-/// Waits for the turn of a test that runs a mesh.
+/// Waits for the turn of a test that puts its mesh under load, or breaks it.
 pub async fn turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().await
+    LOADED.lock().await
+}
+
+/// Waits for the turn of a test whose mesh has little to do.
+pub async fn calm_turn() -> MutexGuard<'static, ()> {
+    CALM.lock().await
 }
 
 /// Looks until `look` gives something, and panics when `limit` has passed without.

@@ -7,7 +7,7 @@
 #   cql.sh run CMD...  run CMD with SCYLLA_NODES set: to what it is already, or to a server of CMD's own that is gone afterwards
 #
 # It lives in $DSOM_CQL_DIR, .dsom/cql if that is not set: data, logs, `pid` and `address`. Where none can be started `run` says so and
-# runs CMD all the same, without SCYLLA_NODES; with CI=true that is a failure.
+# runs CMD all the same, without SCYLLA_NODES; with CI=true that is a failure. $DSOM_CQL_JAVA are options of the JVM.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -96,7 +96,8 @@ start() {
         add+=(--add-opens "java.base/$one=ALL-UNNAMED")
     done
     add+=(--add-opens jdk.management/com.sun.management.internal=ALL-UNNAMED)
-    setsid java "${add[@]}" -javaagent:"$lib/jamm-0.4.0.jar" -Djdk.attach.allowAttachSelf=true -Xss512k -Xms1g -Xmx1g \
+    # shellcheck disable=SC2086 # a list of options
+    setsid java ${DSOM_CQL_JAVA:-} "${add[@]}" -javaagent:"$lib/jamm-0.4.0.jar" -Djdk.attach.allowAttachSelf=true -Xss512k -Xms1g -Xmx1g \
         -Dcassandra.storagedir="$dir/data" -Dcassandra.config="file://$dir/conf/cassandra.yaml" \
         -Dlogback.configurationFile="file://$dir/conf/logback.xml" -Djava.library.path="$lib" -Dcassandra-foreground=yes \
         -Dcassandra.jmx.local.port="$jmx" -Dcassandra.ring_delay_ms=100 -Dcassandra.skip_wait_for_gossip_to_settle=0 \

@@ -303,6 +303,8 @@ async fn connect(settings: &Settings, keyspace: &str) -> Result<Cql, StoreError>
     let mut builder = SessionBuilder::new()
         .known_nodes(&nodes)
         .connection_timeout(CONNECT_TIMEOUT)
+        // A session that changes the schema does nothing else; those that read and write come after it.
+        .refresh_metadata_on_auto_schema_agreement(false)
         .default_execution_profile_handle(profile.into_handle());
     if let Some(user) = &settings.user {
         builder = builder.user(user, settings.password()?);

@@ -37,7 +37,9 @@ async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
     assert_eq!(ready(&ingest).await, 503);
     world.nats.restart();
     let began = Instant::now();
-    assert_eq!(accepted(&operator, &ingest, &lines).await, 201);
+    // What was on its way when the broker went may arrive once it is back, before it is sent again.
+    let status = accepted(&operator, &ingest, &lines).await;
+    assert!([200, 201].contains(&status), "{status}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(world.records(operator.id, 0).await.len(), 5);
 }
