@@ -113,9 +113,11 @@ impl NatsServer {
         self.run();
     }
 
-    /// Freezes it (SIGSTOP): connections stand, nothing is answered.
+    /// Freezes it (SIGSTOP): connections stand, nothing is answered. Threads run on for some milliseconds after the
+    /// signal is sent, time enough to answer, so this waits until the last one stands.
     pub fn pause(&self) {
         signal(self.pid(), "STOP");
+        wait_for("nats-server to freeze", START, || stands(self.pid()).then_some(()));
     }
 
     /// Lets a frozen one go on (SIGCONT).
@@ -162,6 +164,15 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(sent.success(), "cannot send {name} to {pid}");
 }
 
+/// Whether every thread of a process is stopped (state `T` of `/proc/PID/task/TID/stat`, proc(5)).
+fn stands(pid: u32) -> bool {
+    std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(|thread| {
+        // One that has ended meanwhile is looked for again. The name before the state may hold anything, brackets, too.
+        std::fs::read_to_string(thread.unwrap().path().join("stat"))
+            .is_ok_and(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('T'))
+    })
+}
+
 /// `$NATS_SERVER`, else the one `make` has put under the repository, else the one of the path.
 fn nats_server_binary() -> PathBuf {
     if let Some(named) = std::env::var_os("NATS_SERVER") {
@@ -169,4 +180,25 @@ fn nats_server_binary() -> PathBuf {
     }
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.dsom/tools/nats/bin/nats-server");
     if ours.exists() { ours } else { "nats-server".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_paused_says_nothing_until_it_is_resumed() {
+        let server = NatsServer::start();
+        let greeting = || {
+            let mut client = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+            client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            client.read(&mut [0; 4]).is_ok()
+        };
+        for _ in 0..10 {
+            server.pause();
+            assert!(stands(server.pid()) && !greeting());
+            server.resume();
+            wait_for("a greeting", START, || greeting().then_some(()));
+        }
+    }
 }

@@ -57,16 +57,6 @@ impl Process {
         let (child, limit) = (&mut self.child, self.limit);
         wait_for("a process to end", limit, || child.try_wait().unwrap())
     }
-
-    /// Freezes it (SIGSTOP).
-    pub fn pause(&self) {
-        signal(self.child.id(), "STOP");
-    }
-
-    /// Lets it go on (SIGCONT).
-    pub fn resume(&self) {
-        signal(self.child.id(), "CONT");
-    }
 }
 
 impl Drop for Process {
