@@ -250,7 +250,7 @@ async fn a_hole_that_stays_is_a_gap_after_the_window() {
     let began = Instant::now();
     assert_eq!(world.send(3, &[A]).await, Err(Refusal::Gap { expected_seq: 2 }));
     let waited = began.elapsed();
-    assert!((Duration::from_millis(1_900)..Duration::from_millis(2_600)).contains(&waited), "{waited:?}");
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(4_000)).contains(&waited), "{waited:?}");
 }
 
 #[actix::test]
@@ -262,7 +262,7 @@ async fn a_hole_another_replica_filled_is_found_without_a_flight() {
     world.fake.foreign(world.key, 2);
     let began = Instant::now();
     assert!(appended(&waiting.await.expect("an answer")));
-    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < Duration::from_millis(1_500));
     assert_eq!(world.find(3).await, Some((2, 3)));
 }
 
@@ -322,7 +322,7 @@ async fn a_broker_that_lost_records_is_not_written_to() {
 #[actix::test]
 async fn every_sequencer_shows_its_state() {
     let world = World::new();
-    *world.fake.delay.lock().unwrap() = Duration::from_millis(200);
+    *world.fake.delay.lock().unwrap() = Duration::from_secs(2);
     let answers: Vec<_> = [1, 2, 3, 9].map(|first| world.tell(first, &[A])).into_iter().collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let state = world.registry.snapshot(world.key).await.expect("alive");

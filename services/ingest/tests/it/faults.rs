@@ -206,7 +206,7 @@ async fn a_process_asked_to_stop_answers_what_it_has_and_ends_well() {
     assert_eq!(send(records(1..5)).await.expect("an answer").status(), 201);
     // Waits for a hole while the process is told to stop: it is answered all the same.
     let waiting = actix_rt::spawn(send(records(9..10)));
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let stopped = tokio::task::spawn_blocking(move || outside.process.stop());
     assert_eq!(waiting.await.expect("ends").expect("an answer").status(), 409);
     assert!(stopped.await.expect("ends").success());

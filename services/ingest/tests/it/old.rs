@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bus::{Answering, Bus};
+use bytes::Bytes;
 use contracts::ask::{FramesAnswer, FramesQuery};
 use contracts::frame::Frame;
-use contracts::{StreamNo, subjects};
+use contracts::{Seq, StreamNo, subjects};
 
-use crate::world::{Operator, World, records, root};
+use crate::world::{Operator, World, eventually, records, root};
 
-/// What chaining does for ingest: seals what is on `TX`, trims it, and answers for it. Two frames an answer, so that who needs
-/// more must ask again.
-async fn seal(world: &World, bus: &Bus, operator: &Operator) -> Answering {
+/// What chaining does for ingest: seals what is on `TX` and trims it. The frames it has sealed.
+async fn seal(world: &World, bus: &Bus, operator: &Operator) -> Vec<Bytes> {
     let subject = subjects::tx(operator.id, StreamNo(0));
     let (mut frames, mut place) = (Vec::new(), 1);
     while let Some(message) = bus.next_of(subjects::TX, &subject, place).await.expect("reads") {
@@ -20,6 +20,11 @@ async fn seal(world: &World, bus: &Bus, operator: &Operator) -> Answering {
     }
     bus.trim(subjects::TX, place - 1).await.expect("trims");
     assert_eq!(world.frames(operator.id, 0).await.len(), 1, "the last message stays, for the fence");
+    frames
+}
+
+/// Answers for what is sealed, once this returns. Two frames an answer, so that who needs more must ask again.
+async fn answer_for(bus: &Bus, frames: Vec<Bytes>, operator: &Operator) -> Answering {
     let answering = bus.answer(subjects::ASK_FRAMES, move |question| {
         let query: FramesQuery = serde_json::from_slice(&question).expect("a question");
         let decoded = frames.iter().map(|bytes| (Frame::decode(bytes).expect("a frame"), bytes.clone()));
@@ -32,8 +37,12 @@ async fn seal(world: &World, bus: &Bus, operator: &Operator) -> Answering {
         let answer = FramesAnswer { sealed_through, frames: wanted.into_iter().take(2).collect() };
         std::future::ready(Ok(answer.encode()))
     });
-    // The subscription must stand before anybody asks.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let question = FramesQuery { operator: operator.id, stream: StreamNo(0), from: Seq::FIRST, to: Seq::FIRST };
+    let question = Bytes::from(serde_json::to_vec(&question).expect("json"));
+    eventually("the answering to begin", || async {
+        bus.ask(subjects::ASK_FRAMES, question.clone(), Duration::from_secs(1)).await.ok()
+    })
+    .await;
     answering
 }
 
@@ -46,7 +55,8 @@ async fn what_was_sealed_and_trimmed_is_checked_against_chaining_even_without_an
     for batch in all.chunks(6) {
         receipts.push(operator.send(&first, 0, batch).await.claims(&first).await);
     }
-    let _chaining = seal(&world, &bus, &operator).await;
+    let sealed = seal(&world, &bus, &operator).await;
+    let _chaining = answer_for(&bus, sealed, &operator).await;
     let unsealed = records(61..64);
     receipts.push(operator.send(&first, 0, &unsealed).await.claims(&first).await);
     first.running.stop().await;
@@ -84,7 +94,7 @@ async fn without_chaining_only_what_the_index_knows_can_be_answered() {
     for batch in all.chunks(3) {
         assert_eq!(operator.send(&first, 0, batch).await.status, 201);
     }
-    drop(seal(&world, &bus, &operator).await);
+    seal(&world, &bus, &operator).await;
     first.running.stop().await;
 
     let ingest = world.ingest("a").await;

@@ -101,7 +101,7 @@ async fn a_batch_whose_sender_hung_up_before_the_answer_is_kept_with_it() {
         body.len()
     );
     sender.write_all(request.as_bytes()).await.expect("writes");
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     // With a reset, at which the server gives up the connection at once and does not wait until it has something to write.
     sender.set_zero_linger().expect("sets");
     drop(sender);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::world;
 
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn questions_are_answered_or_refused_or_nobody_is_there() {

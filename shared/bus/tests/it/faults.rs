@@ -82,7 +82,7 @@ async fn a_killed_server_costs_seconds_and_nothing_acknowledged() {
     until_down(&bus).await;
     let asked = Instant::now();
     assert_eq!(put(&bus, "tx.1.a.0", last, b"x").await, Err(PublishError::Away));
-    assert!(asked.elapsed() < Duration::from_millis(100), "away is said at once");
+    assert!(asked.elapsed() < Duration::from_secs(1), "away is said at once");
     server.restart();
     let back = Instant::now();
     for n in 10_u8..20 {
@@ -92,7 +92,7 @@ async fn a_killed_server_costs_seconds_and_nothing_acknowledged() {
     }
     put(&bus, "tx.1.a.0", last, &[20]).await.expect("published");
     assert_eq!(limited("a delivery", feed.next()).await.expect("delivered").payload[..], [20]);
-    assert!(back.elapsed() < Duration::from_secs(3), "recovered in {:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(5), "recovered in {:?}", back.elapsed());
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_full_stream_says_so_at_once_and_works_again_once_trimmed() {
     assert!(matches!(full, PublishError::Full(_)), "{full:?}");
     let asked = Instant::now();
     assert!(matches!(put(&bus, "tx.1.busy0.0", last[0], &payload).await, Err(PublishError::Full(_))));
-    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert!(asked.elapsed() < Duration::from_secs(3));
 
     // Worked off but for the last two: what is above stays, and so does the last of every subject below.
     let up_to = last.iter().max().expect("two") - 2;

@@ -84,7 +84,7 @@ async fn number(n: web::Path<u8>) -> String {
 }
 
 async fn slow() -> &'static str {
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     "done"
 }
 
@@ -264,7 +264,7 @@ async fn a_body_cut_short_or_framed_twice_is_not_taken() {
 async fn a_stop_finishes_what_is_in_hand() {
     let World { running, url, health, http, addr, .. } = world().await;
     let asked = actix_web::rt::spawn(http.get(format!("{url}/slow")).send());
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     running.stop().await;
     assert_eq!(asked.await.unwrap().unwrap().text().await.unwrap(), "done");
     assert_eq!(health.failing().first().map(|(name, _)| *name), Some("draining"));
