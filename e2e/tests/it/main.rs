@@ -9,6 +9,7 @@
 
 mod bitrot;
 mod check;
+mod cluster;
 mod containers;
 mod engine;
 mod go;

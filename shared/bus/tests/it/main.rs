@@ -7,7 +7,6 @@
 )]
 
 mod ask;
-mod cluster;
 mod faults;
 mod publish;
 

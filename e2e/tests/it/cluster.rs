@@ -1,4 +1,5 @@
-//! Three servers: each message on all of them, and no more than one needed to go on.
+//! Three NATS servers: each message on all of them, and two are enough to go on. Here and not beside the bus, because most of its
+//! time are elections, during which the meshes of other tests have the cores.
 
 use std::num::NonZeroU8;
 use std::time::Duration;
@@ -7,10 +8,12 @@ use bus::{Bus, BusConfig, Headers, LostStreams, StreamBytes};
 use bytes::Bytes;
 use testkit::{NatsConfig, NatsServer};
 
-use super::limited;
-
 /// An election of a leader takes a cluster 4 to 9 s, and more when votes are split; the cluster has one leader and each stream another.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
+const ELECTED: Duration = Duration::from_secs(60);
+
+async fn limited<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(ELECTED, work).await.unwrap_or_else(|_| panic!("{what} takes longer than {ELECTED:?}"))
+}
 
 /// A cluster, and what connects to all of it.
 struct Cluster {
@@ -39,7 +42,7 @@ impl Cluster {
         let replicas = NonZeroU8::new(replicas).expect("not zero");
         let config = BusConfig { replicas, ..self.config.clone() };
         let opening = Bus::open(config, StreamBytes::default(), lost);
-        tokio::time::timeout(OPEN_LIMIT, opening).await.expect("the servers elect their leaders").expect("opens")
+        limited("electing leaders", opening).await.expect("opens")
     }
 }
 
