@@ -33,6 +33,9 @@ pub use settings::{EngineKind, Settings, StoreConfig};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the nodes are asked who they are before a keyspace can't be opened, and the pause between.
+const LOOKS_MAX: u32 = 5;
+const LOOK_RETRY: Duration = Duration::from_secs(1);
 /// Statements of one call that are under way at a time.
 const IN_FLIGHT_MAX: usize = 32;
 
@@ -303,14 +306,32 @@ async fn connect(settings: &Settings, keyspace: &str) -> Result<Cql, StoreError>
     let mut builder = SessionBuilder::new()
         .known_nodes(&nodes)
         .connection_timeout(CONNECT_TIMEOUT)
+        // Of no interest are the tables of others, which they may be changing now.
+        .keyspaces_to_fetch([keyspace])
         // A session that changes the schema does nothing else; those that read and write come after it.
         .refresh_metadata_on_auto_schema_agreement(false)
         .default_execution_profile_handle(profile.into_handle());
     if let Some(user) = &settings.user {
         builder = builder.user(user, settings.password()?);
     }
-    let session = builder.build().await.map_err(|source| CqlError::Connect { nodes: nodes.join(", "), source })?;
+    let failed = |source| CqlError::Connect { nodes: nodes.join(", "), source };
+    let session = builder.build().await.map_err(failed)?;
+    let mut looks = 1;
+    while !knows_its_nodes(&session) {
+        match session.refresh_metadata().await {
+            Ok(()) => break,
+            Err(error) if looks == LOOKS_MAX => return Err(failed(error.into()).into()),
+            Err(_) => tokio::time::sleep(LOOK_RETRY).await,
+        }
+        looks += 1;
+    }
     Ok(Cql { session: Arc::new(session), keyspace: keyspace.into() })
+}
+
+/// When its first look at the ring fails the driver goes on with nodes it makes up, which are in no datacenter and have ids of their own.
+/// What it then asks of them it attributes to nodes that are gone with the next look, and waits for them to agree on a schema.
+fn knows_its_nodes(session: &Session) -> bool {
+    session.get_cluster_state().get_nodes_info().iter().all(|node| node.datacenter.is_some())
 }
 
 fn unreadable(error: impl std::error::Error) -> StoreError {

@@ -45,7 +45,7 @@ impl CqlKeyspace {
     /// Empties every table of the service, which is faster than to make them anew; what was applied of the schema stays noted.
     pub async fn empty(&self) {
         let nodes = self.nodes();
-        let session = SessionBuilder::new().known_nodes(nodes.split(',')).build().await.unwrap();
+        let session = server(&nodes).build().await.unwrap();
         for keyspace in &self.names {
             let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
             let tables = session.query_unpaged(tables, (keyspace,)).await.unwrap().into_rows_result().unwrap();
@@ -79,9 +79,8 @@ impl Drop for CqlKeyspace {
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let nodes: Vec<&str> = nodes.split(',').collect();
                 // A server that is gone took the keyspace with it.
-                let Ok(session) = SessionBuilder::new().known_nodes(nodes).build().await else { return };
+                let Ok(session) = server(&nodes).build().await else { return };
                 for name in names {
                     let _gone = session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {name}"), ()).await;
                 }
@@ -89,4 +88,9 @@ impl Drop for CqlKeyspace {
         });
         let _dropped = dropping.join();
     }
+}
+
+/// A session that knows no schema and waits for none: the tests beside it change theirs all the time.
+fn server(nodes: &str) -> SessionBuilder {
+    SessionBuilder::new().known_nodes(nodes.split(',')).fetch_schema_metadata(false).auto_await_schema_agreement(false)
 }

@@ -186,6 +186,29 @@ async fn a_slow_server_is_waited_for() {
     assert_eq!(between.height().await, Height(2));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_is_made_though_the_first_look_at_the_ring_failed() {
+    let Some(keyspace) = testkit::CqlKeyspace::new() else { return };
+    let mut settings = keyspace.clone();
+    let real = settings.nodes.clone().and_then(|nodes| nodes.split(',').next()?.parse().ok()).expect("host:port");
+    let here = format!("127.0.0.1:{}", testkit::free_port()).parse().expect("host:port");
+    // The driver goes on with a ring it makes up, and a second later has the real one, of other nodes.
+    let look = Condition::RequestOpcode(RequestOpcode::Query).or(Condition::RequestOpcode(RequestOpcode::Prepare));
+    let look = look.and(Condition::BodyContainsCaseSensitive((*b"system.local").into()));
+    let (told, mut failed) = tokio::sync::mpsc::unbounded_channel();
+    let fail = RequestReaction::forge().server_error().with_feedback_when_performed(told);
+    let rule = RequestRule(look.and(Condition::TrueForLimitedTimes(1)), fail);
+    let node = Node::builder().real_address(real).proxy_address(here).shard_awareness(ShardAwareness::Unaware);
+    let node = node.request_rules(vec![rule]).build();
+    let _proxy = Proxy::builder().with_node(node).build().run().await.expect("a proxy");
+    settings.nodes = Some(here.to_string());
+
+    let began = Instant::now();
+    ScyllaStore::open(&settings).await.expect("opens");
+    assert!(failed.try_recv().is_ok(), "no look failed");
+    assert!(began.elapsed() < Duration::from_secs(50), "took {:?}", began.elapsed());
+}
+
 /// As chains do it: again until there is an answer.
 async fn retried<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(mut verb: impl FnMut() -> F) -> T {
     for _ in 0..20 {
