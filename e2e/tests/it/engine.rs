@@ -18,7 +18,7 @@ use crate::world::{World, signal, turn, until};
 /// How long sealing may take to go on once the server is well again.
 const RECOVERY: Duration = Duration::from_secs(20);
 /// How long a receipt may take while the server is away.
-const RECEIPT: Duration = Duration::from_secs(5);
+const RECEIPT: Duration = Duration::from_secs(15);
 
 /// How long the server is away or slow.
 const AWAY: Duration = Duration::from_millis(2_500);

@@ -29,7 +29,7 @@ const RECORDS_MAX: usize = 20;
 /// Pause between two batches of a sender, or a fast machine would be done before the last kill.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long one may take to be ready after a kill.
-const RECOVERY: Duration = Duration::from_secs(5);
+const RECOVERY: Duration = Duration::from_secs(20);
 /// How long a request may take, gaps and outages and all.
 const REQUEST: Duration = Duration::from_secs(30);
 

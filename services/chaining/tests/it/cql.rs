@@ -83,11 +83,11 @@ async fn a_rival_whose_refusal_is_lost_learns_that_it_lost() {
     let beside: Arc<dyn Store> = Arc::new(ScyllaStore::open(&between.keyspace).await.expect("opens"));
     let (winner, rival) = (next_block(&beside, operator(1), 1).await, next_block(&beside, operator(1), 5).await);
     // It has looked at the chain and not yet written when the other one writes.
-    between.requests(1, HEADER, RequestReaction::delay(Duration::from_millis(700)));
+    between.requests(1, HEADER, RequestReaction::delay(Duration::from_secs(4)));
     between.answers(1, APPLIED, ResponseReaction::drop_connection());
     let late = retried(|| between.store.append_block_if_head_is(rival.clone()));
     let early = async {
-        tokio::time::sleep(Duration::from_millis(350)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         beside.append_block_if_head_is(winner.clone()).await.expect("writes")
     };
     assert_eq!(tokio::join!(late, early), (Appended::HeadMoved, Appended::Appended));

@@ -19,7 +19,7 @@ use crate::world::{connect, connect_with, frame, key, open, publish, sealed, unt
 /// Records of a frame.
 const FRAME: u64 = 20;
 /// How late a record may be published that another process than the log's writer sealed.
-const PUBLISHED: Duration = Duration::from_secs(2);
+const PUBLISHED: Duration = Duration::from_secs(10);
 /// Records of a frame that takes room.
 const LARGE_FRAME: u64 = 4_000;
 /// A `TX` that twenty large frames fill to almost a half.

@@ -33,14 +33,15 @@ async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
         assert_eq!(operator.get(&ingest, path).await.code(), (503, "unavailable"), "{path}");
     }
     assert_eq!(operator.send(&ingest, 0, &lines).await.code(), (503, "unavailable"));
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // Each that waited for the broker would take five seconds.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(ready(&ingest).await, 503);
     world.nats.restart();
     let began = Instant::now();
     // What was on its way when the broker went may arrive once it is back, before it is sent again.
     let status = accepted(&operator, &ingest, &lines).await;
     assert!([200, 201].contains(&status), "{status}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(world.records(operator.id, 0).await.len(), 5);
 }
 

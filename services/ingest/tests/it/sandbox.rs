@@ -79,7 +79,7 @@ async fn answers_come_as_the_test_asks_and_all_is_kept() {
         assert_eq!((one.operator, one.stream.0, one.signed), (operator.id, 3, false));
         assert_eq!(one.media.as_deref(), Some("application/x-ndjson"));
     }
-    assert!((300..3_000).contains(&kept[3].took_ms) && kept[3].delayed_ms == 300);
+    assert!((300..10_000).contains(&kept[3].took_ms) && kept[3].delayed_ms == 300);
     assert_eq!(kept[4].expected_seq.map(|seq| seq.get()), Some(4));
     assert!(kept[6].batch.is_none(), "it could not be read");
     let told: Vec<u64> = kept.iter().map(|one| (one.at.0 / 60_000) as u64).collect();
