@@ -34,13 +34,13 @@ alive() { [ -s "$dir/pid" ] && kill -0 "$(cat "$dir/pid")" 2>/dev/null; }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# Four ports that are free now, the same ones again for a folder that has been used.
+# Four ports that are free now, the same ones again for a folder that has been used. Below those the kernel gives to connections.
 ports() {
     [ -s "$dir/ports" ] || python3 -c '
-import socket
-held = [socket.socket() for _ in range(4)]
-for one in held: one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in held])' >"$dir/ports"
+import random, socket
+def free(port):
+    with socket.socket() as one: return one.connect_ex(("127.0.0.1", port)) != 0
+print(*[port for port in random.sample(range(28000, 30000), 100) if free(port)][:4])' >"$dir/ports"
     cat "$dir/ports"
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,10 @@ use crate::conformance::CHECKLIST;
 const READY_MAX: Duration = Duration::from_secs(60);
 /// How often readiness is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Where free ports are looked for: below those the kernel gives to connections (from 32768 on, ip(7)), which could be taken again before
+/// a part listens there, or while it is started again.
+const FREE_PORTS: Range<u16> = 10_000..28_000;
 
 /// Which ports a mesh takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -47,10 +53,11 @@ impl Ports {
         let ports = match self {
             Self::Default => [7103, 7101, 7102, 7122, 7123, 7111, 7112, 7132, 7133],
             Self::Free => {
-                // All at once, so that none is given twice.
-                let held: Vec<_> = (0..9).map_while(|_| std::net::TcpListener::bind("127.0.0.1:0").ok()).collect();
-                let free: Vec<u16> = held.iter().filter_map(|one| Some(one.local_addr().ok()?.port())).collect();
-                free.try_into().map_err(|_| Failure::unreachable("no free port on 127.0.0.1"))?
+                let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+                // Meshes that start side by side begin at other places.
+                let (all, from) = (FREE_PORTS.len(), std::process::id() as usize * 10 % FREE_PORTS.len());
+                let found: Vec<u16> = FREE_PORTS.cycle().skip(from).take(all).filter(free).take(9).collect();
+                found.try_into().map_err(|_| Failure::unreachable("no free port on 127.0.0.1"))?
             }
         };
         let [licensing, market @ .., s1, s2, s3, s4] = ports;
