@@ -10,6 +10,7 @@ use scylla_proxy::{
     Condition, Node, Proxy, Reaction, RequestOpcode, RequestReaction, RequestRule, ResponseOpcode, ResponseReaction,
     ResponseRule, RunningProxy, ShardAwareness,
 };
+use store::cql::Settings;
 
 use crate::world::{append, next_block, operator};
 
@@ -32,11 +33,7 @@ impl Between {
         // The schema directly: the proxy answers each statement late.
         drop(ScyllaStore::open(&settings).await.expect("opens"));
         settings.migrate = false;
-        let real = settings.nodes.clone()?.split(',').next()?.parse().expect("host:port");
-        let here = format!("127.0.0.1:{}", testkit::free_port()).parse().expect("host:port");
-        let node = Node::builder().real_address(real).proxy_address(here).shard_awareness(ShardAwareness::Unaware);
-        let proxy = Proxy::builder().with_node(node.build()).build().run().await.expect("a proxy");
-        settings.nodes = Some(here.to_string());
+        let proxy = put_between(&mut settings, Vec::new()).await;
         let store = Arc::new(ScyllaStore::open(&settings).await.expect("opens"));
         Some(Self { proxy, store, keyspace })
     }
@@ -190,23 +187,28 @@ async fn a_slow_server_is_waited_for() {
 async fn a_schema_is_made_though_the_first_look_at_the_ring_failed() {
     let Some(keyspace) = testkit::CqlKeyspace::new() else { return };
     let mut settings = keyspace.clone();
-    let real = settings.nodes.clone().and_then(|nodes| nodes.split(',').next()?.parse().ok()).expect("host:port");
-    let here = format!("127.0.0.1:{}", testkit::free_port()).parse().expect("host:port");
     // The driver goes on with a ring it makes up, and a second later has the real one, of other nodes.
     let look = Condition::RequestOpcode(RequestOpcode::Query).or(Condition::RequestOpcode(RequestOpcode::Prepare));
     let look = look.and(Condition::BodyContainsCaseSensitive((*b"system.local").into()));
     let (told, mut failed) = tokio::sync::mpsc::unbounded_channel();
     let fail = RequestReaction::forge().server_error().with_feedback_when_performed(told);
     let rule = RequestRule(look.and(Condition::TrueForLimitedTimes(1)), fail);
-    let node = Node::builder().real_address(real).proxy_address(here).shard_awareness(ShardAwareness::Unaware);
-    let node = node.request_rules(vec![rule]).build();
-    let _proxy = Proxy::builder().with_node(node).build().run().await.expect("a proxy");
-    settings.nodes = Some(here.to_string());
+    let _proxy = put_between(&mut settings, vec![rule]).await;
 
     let began = Instant::now();
     ScyllaStore::open(&settings).await.expect("opens");
     assert!(failed.try_recv().is_ok(), "no look failed");
     assert!(began.elapsed() < Duration::from_secs(50), "took {:?}", began.elapsed());
+}
+
+/// A proxy before the first node, which the settings then name instead of it.
+async fn put_between(settings: &mut Settings, rules: Vec<RequestRule>) -> RunningProxy {
+    let nodes = settings.nodes.take().expect("a server");
+    let real = nodes.split(',').next().expect("a node").parse().expect("host:port");
+    let here = format!("127.0.0.1:{}", testkit::free_port()).parse().expect("host:port");
+    let node = Node::builder().real_address(real).proxy_address(here).shard_awareness(ShardAwareness::Unaware);
+    settings.nodes = Some(here.to_string());
+    Proxy::builder().with_node(node.request_rules(rules).build()).build().run().await.expect("a proxy")
 }
 
 /// As chains do it: again until there is an answer.

@@ -129,7 +129,9 @@ async fn a_full_stream_says_so_at_once_and_works_again_once_trimmed() {
         }
     };
     assert!(matches!(full, PublishError::Full(_)), "{full:?}");
+    let asked = Instant::now();
     assert!(matches!(put(&bus, "tx.1.busy0.0", last[0], &payload).await, Err(PublishError::Full(_))));
+    assert!(asked.elapsed() < Duration::from_secs(3));
 
     // Worked off but for the last two: what is above stays, and so does the last of every subject below.
     let up_to = last.iter().max().expect("two") - 2;

@@ -270,6 +270,7 @@ async fn a_stop_finishes_what_is_in_hand() {
     let World { running, url, health, http, addr, .. } = world().await;
     let asked = actix_web::rt::spawn(http.get(format!("{url}/slow")).send());
     while !IN_HAND.load(Ordering::Acquire) {
+        assert!(!asked.is_finished(), "the request did not arrive");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     running.stop().await;
