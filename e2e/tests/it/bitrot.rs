@@ -20,10 +20,7 @@ const SKIPPED: &[&str] = &["lock"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_in_the_store_is_never_passed_over() {
     let _turn = calm_turn().await;
-    let seed: u64 =
-        std::env::var("DSOM_BITROT_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a seed"));
-    println!("bitrot: seed {seed} (DSOM_BITROT_SEED)");
-    let mut random = StdRng::seed_from_u64(seed);
+    let (seed, mut random) = seeded();
     let (mut world, before) = with_records().await;
     let exports = exports(&world, &before).await;
     world.stop();
@@ -74,9 +71,7 @@ async fn a_flipped_bit_in_the_store_is_never_passed_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_under_a_good_checksum_is_named() {
     let _turn = calm_turn().await;
-    let seed: u64 = rand::random();
-    println!("bitrot under checksums: seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let (_, mut random) = seeded();
     let (mut world, _) = with_records().await;
     world.stop();
     let store = world.dir().join("chaining");
@@ -100,6 +95,13 @@ async fn a_flipped_bit_under_a_good_checksum_is_named() {
         }
     }
     assert!(world.dsom_ok(&["fsck"], &[]).contains("nothing is wrong"));
+}
+
+/// The seed, and what is drawn from it.
+fn seeded() -> (u64, StdRng) {
+    let seed = std::env::var("DSOM_BITROT_SEED").ok().map_or_else(rand::random, |text| text.parse().expect("a seed"));
+    println!("bitrot: seed {seed} (DSOM_BITROT_SEED)");
+    (seed, StdRng::seed_from_u64(seed))
 }
 
 /// Flips a bit of a random row of a table, through the engine.

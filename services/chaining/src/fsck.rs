@@ -204,3 +204,8 @@ async fn everything(
 fn unreadable(error: &StorageError, finding: Finding) -> Box<Finding> {
     Box::new(Finding { detail: crate::error::with_causes(error), ..finding })
 }
+
+fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
+    let common = one.iter().zip(other).position(|(a, b)| a != b);
+    common.or((one.len() != other.len()).then_some(one.len().min(other.len())))
+}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use contracts::frame::{Frame, Unpacker};
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 
-use super::{Checked, Finding, Progress, Scope, What, unreadable};
+use super::{Checked, Finding, Progress, Scope, What, first_difference, unreadable};
 use crate::domain::chain::Head;
 use crate::domain::frame::Damage;
 use crate::domain::read::{BlockFault, OpenBlock};
@@ -58,6 +59,12 @@ async fn chain(
     let mut so_far = (first == 1).then(Head::start);
     for height in (first..=head.height.0).map(Height) {
         let open = block(store, operator, height, unpacker).await?;
+        if let Some(before) = so_far.as_ref().filter(|before| before.hash != open.1.header.previous) {
+            let named = open.1.header.previous;
+            let detail = format!("it names {named} as the block before, which has hash {}", before.hash);
+            let found = Finding::of_block(What::Block, operator, height, detail);
+            return Err(torn(store, operator, before, named, found).await.into());
+        }
         so_far = Some(follow(&open, so_far.as_ref(), first == 1)?);
         index(store, &open.1).await?;
         checked.blocks += 1;
@@ -72,9 +79,28 @@ async fn chain(
         && (first > 1 || derived.streams.len() == head.streams.len());
     if !agrees {
         let detail = "the head says other than the blocks that lead to it";
-        return Err(Finding::of_block(What::Head, operator, head.height, detail).into());
+        let found = Finding::of_block(What::Head, operator, head.height, detail);
+        return Err(torn(store, operator, &derived, head.hash, found).await.into());
     }
     Ok(())
+}
+
+/// What follows a block does not agree with it. `after` blames what follows, and stands, unless the log has the block's header as
+/// what follows names it: then the block itself is wrong.
+async fn torn(store: &dyn Store, operator: OperatorId, block: &Head, named: Hash, after: Finding) -> Finding {
+    let logged = async || {
+        let index = store.index_of(operator, block.height).await.ok()??;
+        let entry = store.entries(index, 1).await.ok()?.into_iter().next()?;
+        Some(entry.header)
+    };
+    // What can't be read of the log here is found when the log is looked at; it decides nothing.
+    let other = |header: &Bytes| named != block.hash && ledger::block_hash(header) == named;
+    let Some(header) = logged().await.filter(other) else { return after };
+    let detail = format!("its hash is {}, while the log and what follows it say {named}", block.hash);
+    let stored = store.headers(operator, block.height, 1).await.ok();
+    let stored = stored.and_then(|headers| headers.into_iter().next());
+    let offset = stored.and_then(|stored| first_difference(&stored, &header)).map(|n| n as u64);
+    Finding { offset, ..Finding::of_block(What::Block, operator, block.height, detail) }
 }
 
 /// Reads a block and derives what its header says from its records. The hash of the header comes with it.
@@ -95,15 +121,12 @@ async fn block(
     Ok((ledger::block_hash(&stored.header), open))
 }
 
-/// The chain's head after this block, if it follows the one before it.
+/// The chain's head after this block, if it goes on where the one before it ended. That it names that one's hash is checked before.
 fn follow((hash, open): &(Hash, OpenBlock), before: Option<&Head>, whole: bool) -> Checked<Head> {
     let header = &open.header;
     let wrong = |detail: String| Err(Finding::of_block(What::Block, header.operator, header.height, detail).into());
     let mut streams: BTreeMap<StreamNo, Seq> = BTreeMap::new();
     if let Some(before) = before {
-        if header.previous != before.hash {
-            return wrong(format!("it names {} as the block before, which has hash {}", header.previous, before.hash));
-        }
         if before.total.checked_add(header.records) != Some(header.total) {
             return wrong(format!("its total is {}, of the block before it was {}", header.total, before.total));
         }

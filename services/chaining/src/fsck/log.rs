@@ -7,7 +7,7 @@ use contracts::{Hash, Height, OperatorId};
 use ledger::note::Verifier;
 use ledger::{Checkpoint, Edge, TileId};
 
-use super::{Checked, Finding, Progress, What, unreadable};
+use super::{Checked, Finding, Progress, What, first_difference, unreadable};
 use crate::error::with_causes;
 use crate::storage::{LogEntry, Store};
 
@@ -118,9 +118,4 @@ async fn compare(store: &dyn Store, tile: TileId, expected: &[u8], checked: &mut
     }
     checked.tiles += 1;
     Ok(())
-}
-
-fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
-    let common = one.iter().zip(other).position(|(a, b)| a != b);
-    common.or((one.len() != other.len()).then_some(one.len().min(other.len())))
 }

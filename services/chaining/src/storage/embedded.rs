@@ -46,11 +46,15 @@ impl EmbeddedStore {
     /// # Errors
     /// [`StorageError::Engine`]: in use, damaged, or not ours to write.
     pub fn open(dir: &Path) -> Result<Self, StorageError> {
-        Self::open_tables(dir).map_err(|source| StorageError::Engine { what: "opening".into(), source })
+        let opened = Engine::open(dir, Limits::default()).and_then(|engine| Self::on(&engine));
+        opened.map_err(|source| StorageError::Engine { what: "opening".into(), source })
     }
 
-    fn open_tables(dir: &Path) -> Result<Self, StoreError> {
-        let engine = Engine::open(dir, Limits::default())?;
+    /// The store on an engine that is open.
+    ///
+    /// # Errors
+    /// [`StoreError`]: a table can't be opened or made.
+    pub fn on(engine: &Engine) -> Result<Self, StoreError> {
         let tables = Tables {
             heads: engine.small_values("heads")?,
             blocks: engine.small_values("blocks")?,
@@ -63,7 +67,7 @@ impl EmbeddedStore {
             positions: engine.small_values("positions")?,
             state: engine.small_values("state")?,
         };
-        Ok(Self { engine, tables })
+        Ok(Self { engine: engine.clone(), tables })
     }
 
     async fn read<T: Send + 'static>(
