@@ -15,6 +15,9 @@ use serde::Serialize;
 use crate::domain::partitions::Partitions;
 use crate::storage::{StorageError, Store};
 
+/// Operators read at a time.
+const OPERATORS_PAGE: usize = 256;
+
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
@@ -198,6 +201,12 @@ async fn everything(
         log::check(store, log, checked, progress).await?;
     }
     Ok(())
+}
+
+/// Operators with a chain after one, a page of them; none at the end.
+async fn operators(store: &dyn Store, after: Option<OperatorId>) -> Checked<Vec<OperatorId>> {
+    let operators = store.operators(after, OPERATORS_PAGE).await;
+    operators.map_err(|error| unreadable(&error, Finding::new(What::Head, "")))
 }
 
 /// What the store could not give, as a finding.

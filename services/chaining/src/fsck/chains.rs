@@ -6,15 +6,12 @@ use bytes::Bytes;
 use contracts::frame::{Frame, Unpacker};
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 
-use super::{Checked, Finding, Progress, Scope, What, first_difference, unreadable};
+use super::{Checked, Finding, Progress, Scope, What, first_difference, operators, unreadable};
 use crate::domain::chain::Head;
 use crate::domain::frame::Damage;
 use crate::domain::read::{BlockFault, OpenBlock};
 use crate::error::with_causes;
 use crate::storage::Store;
-
-/// Operators read at a time.
-const OPERATORS_PAGE: usize = 256;
 
 pub(super) async fn check(
     store: &dyn Store,
@@ -25,8 +22,7 @@ pub(super) async fn check(
     let mut unpacker = Unpacker::new().map_err(|error| Finding::new(What::Block, error.to_string()))?;
     let mut after = None;
     loop {
-        let operators = store.operators(after, OPERATORS_PAGE).await;
-        let operators = operators.map_err(|error| unreadable(&error, Finding::new(What::Head, "")))?;
+        let operators = operators(store, after).await?;
         for operator in &operators {
             if matches!(scope, Scope::Newest { of, .. } if !of.hold(*operator)) {
                 continue;

@@ -7,9 +7,9 @@ use contracts::{Hash, Height, OperatorId};
 use ledger::note::Verifier;
 use ledger::{Checkpoint, Edge, TileId};
 
-use super::{Checked, Finding, Progress, What, first_difference, unreadable};
+use super::{Checked, Finding, Progress, What, first_difference, operators, unreadable};
 use crate::error::with_causes;
-use crate::storage::{LogEntry, Store};
+use crate::storage::{LogEntry, StorageError, Store};
 
 /// Entries read at a time.
 const ENTRIES_PAGE: usize = 256;
@@ -20,7 +20,13 @@ pub(super) async fn check(
     checked: &mut Progress,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Checked<()> {
+    let announced = store.announced().await.map_err(|error| unreadable(&error, Finding::new(What::Checkpoint, "")))?;
     let signed = checkpoint(store, log).await?;
+    let covered = signed.as_ref().map_or(0, |signed| signed.size);
+    if announced > covered {
+        let detail = format!("{announced} entries are announced, the checkpoint covers {covered}");
+        return Err(Finding::new(What::Checkpoint, detail).into());
+    }
     let size = store.log_size().await.map_err(|error| unreadable(&error, Finding::new(What::Entry, "")))?;
     if signed.as_ref().is_some_and(|signed| signed.size > size) {
         let detail = format!("the checkpoint covers more than the {size} entries there are");
@@ -45,14 +51,41 @@ pub(super) async fn check(
         }
         progress(*checked);
     }
-    for (operator, height) in heights {
-        let wrong = || Finding::of_block(What::Entry, operator, height, "the last entry of the operator is another");
-        let logged = store.logged(operator).await.map_err(|error| unreadable(&error, wrong()))?;
-        if logged != height {
-            return Err(wrong().into());
+    ends(store, size, &heights).await
+}
+
+/// No chain ends before what the log has of it, and no block has a place in the log that the log does not know of. What was added
+/// while the log was walked lies at `size` and beyond.
+async fn ends(store: &dyn Store, size: u64, heights: &BTreeMap<OperatorId, Height>) -> Checked<()> {
+    for (&operator, &height) in heights {
+        let wrong = |detail: String| Finding::of_block(What::Head, operator, height, detail);
+        let head = store.head(operator).await.map_err(|error| unreadable(&error, wrong(String::new())))?;
+        if head.height < height {
+            return Err(wrong(format!("the log has this block, the chain ends at {}", head.height)).into());
         }
     }
-    Ok(())
+    let mut after = None;
+    loop {
+        let operators = operators(store, after).await?;
+        for &operator in &operators {
+            let walked = heights.get(&operator).copied().unwrap_or(Height(0));
+            let wrong = |detail| Finding::of_block(What::Entry, operator, walked, detail);
+            let unread = |error: StorageError| unreadable(&error, wrong(""));
+            let logged = store.logged(operator).await.map_err(unread)?;
+            if logged == walked {
+                continue;
+            }
+            let place = store.index_of(operator, logged).await.map_err(unread)?;
+            let now = store.log_size().await.map_err(unread)?;
+            if logged < walked || !place.is_some_and(|place| (size..now).contains(&place)) {
+                return Err(wrong("the last entry of the operator is another").into());
+            }
+        }
+        match operators.last() {
+            Some(last) => after = Some(*last),
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn checkpoint(store: &dyn Store, log: &Verifier) -> Checked<Option<Checkpoint>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chaining::fsck::{Finding, Report, Scope, What, fsck};
 use chaining::storage::{EmbeddedStore, Store};
 use contracts::{Height, StreamNo};
-use store::{Engine, Limits};
+use store::{Engine, Keyspace, Limits};
 
 use crate::doubles::{Doubled, Flip};
 use crate::world::{append, key, log_everything, open, operator};
@@ -92,6 +92,27 @@ async fn a_bit_flipped_in_the_files_themselves_is_named() {
     }
 }
 
+/// What is sealed and logged while the check runs is no damage.
+#[actix::test]
+async fn a_store_that_grows_meanwhile_is_found_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let grown = store.clone();
+    let grows = actix::spawn(async move {
+        for _ in 0..100 {
+            append(&grown, operator(1), 1).await;
+            log_everything(&grown).await;
+        }
+    });
+    let mut checks = 0;
+    while !grows.is_finished() {
+        assert_eq!(check(&*store).await.first, None);
+        checks += 1;
+    }
+    grows.await.unwrap();
+    assert!(checks > 5, "only {checks} checks");
+}
+
 /// Bits of the rows of the small tables, all of the chain's, every ninth of the log's: each is named as what it is, never as
 /// something else that it does not agree with.
 #[actix::test]
@@ -113,14 +134,6 @@ async fn a_flipped_bit_of_a_small_row_is_named_for_what_it_is() {
         ("log_tiles", 9, &[What::Tile]),
     ] {
         let rows = engine.small_values(table).unwrap();
-        let put = async |key: &[u8], value: Vec<u8>| {
-            let (rows, key) = (rows.clone(), key.to_vec());
-            let done = engine.write(move |changes| {
-                changes.insert(&rows, key, value);
-                Ok(())
-            });
-            done.await.unwrap();
-        };
         for row in rows.iter() {
             let (key, value) = row.into_inner().unwrap();
             // After its height a range has its first seq, which counts for nothing where the one before it ends right there.
@@ -128,17 +141,76 @@ async fn a_flipped_bit_of_a_small_row_is_named_for_what_it_is() {
             for bit in (0..counting * 8).step_by(every) {
                 let mut wrong = value.to_vec();
                 wrong[bit / 8] ^= 1 << (bit % 8);
-                put(&key, wrong).await;
+                put(&engine, &rows, &key, wrong).await;
                 let found = check(&*store).await.first;
                 let found = found.unwrap_or_else(|| panic!("{table}, bit {bit} of {value:?} is passed over"));
                 assert!(named.contains(&found.what), "{table}, bit {bit} of {value:?}: {found}");
                 checked += 1;
             }
-            put(&key, value.to_vec()).await;
+            put(&engine, &rows, &key, value.to_vec()).await;
         }
     }
     assert!(checked > 4000, "only {checked} bits were flipped");
     assert_eq!(check(&*store).await.first, None);
+}
+
+/// An engine that forgets a row or a table, or shows one as it was, is found out by what the others say.
+#[actix::test]
+async fn a_table_that_is_set_back_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Engine::open(dir.path(), Limits::default()).unwrap();
+    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::on(&engine).unwrap());
+    let tables = ["heads", "blocks", "frames", "ranges", "log_entries", "log_places", "logged", "log_tiles", "state"];
+    let tables = tables.map(|name| (name, engine.small_values(name).unwrap()));
+    let mut before = Vec::new();
+    for _ in 0..2 {
+        before = tables.iter().map(|(_, table)| rows(table)).collect();
+        append(&store, operator(1), 1).await;
+        append(&store, operator(2), 1).await;
+        log_everything(&store).await;
+        store.advance_announced(store.log_size().await.unwrap()).await.unwrap();
+    }
+    assert_eq!(check(&*store).await.first, None);
+    for ((name, table), before) in tables.iter().zip(before) {
+        let now = rows(table);
+        // Each row away in turn (but the number of announced entries: without it they are announced again, and are known by their ids),
+        // then all of them, then the table as it was one block ago.
+        let counting = (0..now.len()).filter(|n| now[*n].0 != b"announced");
+        let away = counting.map(|gone| [&now[..gone], &now[gone + 1..]].concat());
+        for (n, set_back) in away.chain([Vec::new(), before]).enumerate() {
+            replace(&engine, table, set_back).await;
+            let found = check(&*store).await.first;
+            assert!(found.is_some(), "{name}, {n} of {} is passed over", now.len());
+        }
+        replace(&engine, table, now).await;
+    }
+    assert_eq!(check(&*store).await.first, None);
+}
+
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn rows(table: &Keyspace) -> Rows {
+    table.iter().map(|row| row.into_inner().unwrap()).map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+}
+
+/// Makes these the rows of a table.
+async fn replace(engine: &Engine, table: &Keyspace, with: Rows) {
+    let (table, now) = (table.clone(), rows(table));
+    let done = engine.write(move |changes| {
+        now.into_iter().for_each(|(key, _)| changes.remove(&table, key));
+        with.into_iter().for_each(|(key, value)| changes.insert(&table, key, value));
+        Ok(())
+    });
+    done.await.unwrap();
+}
+
+async fn put(engine: &Engine, table: &Keyspace, key: &[u8], value: Vec<u8>) {
+    let (table, key) = (table.clone(), key.to_vec());
+    let done = engine.write(move |changes| {
+        changes.insert(&table, key, value);
+        Ok(())
+    });
+    done.await.unwrap();
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
