@@ -2,6 +2,7 @@
 //! Opens the embedded engine and commits to it in groups; opens a CQL keyspace and keeps its schema.
 
 pub mod cql;
+mod synced;
 mod writer;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, KeyspaceCreateOptions, KvSeparationOptions};
 pub use fjall::{Guard, Keyspace, OwnedWriteBatch as Changes, Slice};
 
+use synced::Synced;
 use writer::Writer;
 
 /// How much memory and disk the engine may take.
@@ -50,6 +52,19 @@ pub enum StoreError {
         #[source]
         source: Arc<fjall::Error>,
     },
+    /// Changes that were synced are gone: a bit of the engine's files is wrong, or an older copy of some was put in their place.
+    #[error(
+        "the store in {dir} has lost changes that were durable: {synced} groups of them were synced, it holds {found}. Its files are \
+         damaged or were replaced: put back a backup of the whole folder"
+    )]
+    SetBack {
+        /// The directory.
+        dir: String,
+        /// Groups of changes that were synced.
+        synced: u64,
+        /// Groups of changes that are there.
+        found: u64,
+    },
     /// The embedded engine was chosen, and no directory.
     #[error("data_dir is not set: the embedded engine needs a directory")]
     NoDirectory,
@@ -87,7 +102,7 @@ impl Engine {
     /// Opens or creates the engine in `dir`.
     ///
     /// # Errors
-    /// [`StoreError::Open`].
+    /// [`StoreError::Open`]; [`StoreError::SetBack`] when it holds less than was synced.
     pub fn open(dir: &Path, limits: Limits) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Open { dir: dir.display().to_string(), source: Arc::new(source) };
         let db = Database::builder(dir)
@@ -101,7 +116,9 @@ impl Engine {
             .manual_journal_persist(true)
             .open()
             .map_err(failed)?;
-        let writer = Writer::start(db.clone(), limits.buffer_bytes_max).map_err(|error| failed(error.into()))?;
+        let synced = Synced::open(dir, &db)?;
+        let writer =
+            Writer::start(db.clone(), synced, limits.buffer_bytes_max).map_err(|error| failed(error.into()))?;
         Ok(Self { db, writer: Arc::new(writer) })
     }
 

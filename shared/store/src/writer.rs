@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use fjall::{Database, PersistMode};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::synced::Synced;
 use crate::{Changes, StoreError};
 
 /// Most jobs that wait for the writer; more wait at their callers.
@@ -26,12 +27,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(db: Database, buffer_bytes_max: u64) -> std::io::Result<Self> {
+    pub(crate) fn start(db: Database, synced: Synced, buffer_bytes_max: u64) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(JOBS_WAITING_MAX);
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stopped);
-        let thread =
-            std::thread::Builder::new().name("store-writer".into()).spawn(move || write(&db, waiting, &flag))?;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write(&db, synced, waiting, &flag))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), stopped, buffer_bytes_max })
     }
 
@@ -74,7 +76,7 @@ impl Drop for Writer {
     }
 }
 
-fn write(db: &Database, mut waiting: mpsc::Receiver<Job>, stopped: &AtomicBool) {
+fn write(db: &Database, mut count: Synced, mut waiting: mpsc::Receiver<Job>, stopped: &AtomicBool) {
     let mut group = Vec::new();
     while let Some(first) = waiting.blocking_recv() {
         let mut next = Some(first);
@@ -82,10 +84,12 @@ fn write(db: &Database, mut waiting: mpsc::Receiver<Job>, stopped: &AtomicBool) 
             group.push(job(db));
             next = if group.len() < GROUP_JOBS_MAX { waiting.try_recv().ok() } else { None };
         }
-        let synced = db.persist(PersistMode::SyncAll).map_err(StoreError::from);
+        let synced = count.count(db).and_then(|()| Ok(db.persist(PersistMode::SyncAll)?));
         let failed = synced.is_err();
         if failed {
             stopped.store(true, Ordering::Release);
+        } else if let Err(error) = count.note() {
+            tracing::warn!(%error, "the count of what is synced could not be noted; it lags until it can");
         }
         for answer in group.drain(..) {
             answer(synced.clone());
