@@ -366,6 +366,29 @@ mod tests {
         }
         let many = format!("[{}]", vec!["1"; BATCH_RECORDS_MAX + 1].join(","));
         assert_eq!(check(many.as_bytes(), Media::Json, NOW), Err(BatchError::TooMany));
+    }
+
+    #[test]
+    fn one_record_as_large_as_a_batch_is_refused_without_being_read() {
+        let names = "\"at\":1,".repeat((BATCH_BYTES_MAX - 16) / 7);
+        for (media, body) in [
+            (Media::Ndjson, format!("{{{names}\"at\":1}}")),
+            (Media::Json, format!("[{{{names}\"at\":1}}]")),
+            (Media::Json, format!("{{{names}\"at\":1}}")),
+        ] {
+            assert!(body.len() > BATCH_BYTES_MAX - 32 && body.len() <= BATCH_BYTES_MAX);
+            let began = std::time::Instant::now();
+            let refused = check(body.as_bytes(), media, NOW);
+            let Err(BatchError::Invalid(told)) = refused else { panic!("{refused:?}") };
+            let [Invalid { index: 0, seq: None, violation }] = &told[..] else { panic!("{} faults", told.len()) };
+            assert_eq!(violation.code, RecordCode::TooLong);
+            // Held against each other, a million names would take hours.
+            assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+        }
+    }
+
+    #[test]
+    fn no_more_is_told_than_an_answer_holds() {
         let told = check("x\n".repeat(500).as_bytes(), Media::Ndjson, NOW);
         assert!(matches!(told, Err(BatchError::Invalid(told)) if told.len() == INVALID_MAX));
     }
