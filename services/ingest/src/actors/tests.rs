@@ -254,6 +254,19 @@ async fn a_hole_that_stays_is_a_gap_after_the_window() {
 }
 
 #[actix::test]
+async fn all_that_wait_for_one_hole_are_told_of_the_gap() {
+    let world = World::new();
+    let answers: Vec<_> = [3, 3, 3, 5].map(|first| world.tell(first, &[A])).into_iter().collect();
+    for answer in answers {
+        // One that nobody looks at any more would wait for ever.
+        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await.expect("in time");
+        assert_eq!(answer.expect("an answer"), Err(Refusal::Gap { expected_seq: 1 }));
+    }
+    let state = world.registry.snapshot(world.key).await.expect("alive");
+    assert_eq!((state.flying, state.ready, state.ahead, state.waiting), (0, 0, 0, 0));
+}
+
+#[actix::test]
 async fn a_hole_another_replica_filled_is_found_without_a_flight() {
     let world = World::new();
     world.send(1, &[A]).await.expect("accepted");

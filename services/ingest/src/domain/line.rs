@@ -1,6 +1,5 @@
 //! The waiting line of one stream: which batch is next, which waits for a hole to fill, which must wait for what is in flight.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a batch stands by its first seq.
@@ -34,14 +33,18 @@ pub struct Line<W> {
     /// The next seq after what is accepted, in flight and ready.
     tail: u64,
     ready: VecDeque<W>,
-    ahead: BTreeMap<u64, W>,
+    /// By first seq, then by arrival: several may wait at the same seq, and each counts.
+    ahead: BTreeMap<(u64, u64), W>,
+    /// How many were ever put ahead.
+    arrivals: u64,
     behind: Vec<W>,
 }
 
 impl<W: Waits> Line<W> {
     /// An empty line behind what is accepted.
     pub fn new(accepted: u64) -> Self {
-        Self { accepted, tail: accepted, ready: VecDeque::new(), ahead: BTreeMap::new(), behind: Vec::new() }
+        let (ready, ahead, behind) = Default::default();
+        Self { accepted, tail: accepted, ready, ahead, arrivals: 0, behind }
     }
 
     /// The next seq after what is accepted.
@@ -65,15 +68,10 @@ impl<W: Waits> Line<W> {
         self.ready.push_back(waiting);
     }
 
-    /// Keeps what is [`Place::Ahead`] until the hole before it fills. What already waits at the same seq goes on
-    /// waiting behind, to be judged against what will be accepted.
+    /// Keeps what is [`Place::Ahead`] until the hole before it fills.
     pub fn push_ahead(&mut self, waiting: W) {
-        match self.ahead.entry(waiting.first()) {
-            Entry::Vacant(place) => {
-                place.insert(waiting);
-            }
-            Entry::Occupied(_) => self.behind.push(waiting),
-        }
+        self.ahead.insert((waiting.first(), self.arrivals), waiting);
+        self.arrivals += 1;
     }
 
     /// Keeps what is [`Place::Behind`] until what is in flight is accepted.
@@ -81,14 +79,15 @@ impl<W: Waits> Line<W> {
         self.behind.push(waiting);
     }
 
-    /// Moves what waited ahead and now continues the line into it.
+    /// Moves what waited ahead and now continues the line into it. What begins inside the line can't become next any more: it goes
+    /// on waiting behind, to be judged against what will be accepted.
     pub fn close_holes(&mut self) {
-        while let Some(waiting) = self.ahead.remove(&self.tail) {
-            self.push_ready(waiting);
-        }
-        // What begins inside the line can't become next any more.
-        while let Some(entry) = self.ahead.first_entry().filter(|e| *e.key() < self.tail) {
-            self.behind.push(entry.remove());
+        while let Some(entry) = self.ahead.first_entry().filter(|entry| entry.key().0 <= self.tail) {
+            let waiting = entry.remove();
+            match self.place(waiting.first()) {
+                Place::Next => self.push_ready(waiting),
+                _ => self.behind.push(waiting),
+            }
         }
     }
 
@@ -212,6 +211,24 @@ mod tests {
         assert_eq!(line.take(1, 1_000, 10_000).len(), 1);
         assert_eq!(line.take(10, 1_000, 10_000).len(), 1);
         assert!(line.take(10, 1_000, 10_000).is_empty());
+    }
+
+    #[test]
+    fn all_that_wait_at_one_seq_count_and_leave_together() {
+        let mut line = Line::new(1);
+        for span in [Span(5, 6), Span(5, 6), Span(5, 9)] {
+            put(&mut line, span);
+        }
+        assert_eq!(line.counts(), (0, 3, 0));
+        assert_eq!(line.expire(|w| w.first() == 5), [Span(5, 6), Span(5, 6), Span(5, 9)]);
+        assert_eq!(line.counts(), (0, 0, 0));
+        // When the hole fills instead, the first of them goes and the others are judged after it.
+        for span in [Span(5, 6), Span(5, 9), Span(7, 7), Span(1, 4)] {
+            put(&mut line, span);
+        }
+        assert_eq!(line.counts(), (3, 0, 1));
+        assert_eq!(line.take(9, 99, 9_999), [Span(1, 4), Span(5, 6), Span(7, 7)]);
+        assert_eq!(line.accept(7), [Span(5, 9)]);
     }
 
     #[test]
