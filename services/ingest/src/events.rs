@@ -176,11 +176,12 @@ impl Broker for JetStream {
             at: now(),
         };
         let payload = serde_json::to_vec(&event).map_err(|_| Unavailable::Damaged)?;
-        // Every attempt is an event of its own.
-        let headers = Headers::event(CE_REWRITE_ATTEMPT, &uuid::Uuid::new_v4().to_string());
+        // The very same attempt is the same event, whichever process is told of it.
+        let id = format!("{REWRITE_ATTEMPT}.{}.{}.{seq}.{sent}", key.operator, key.stream);
+        let headers = Headers::event(CE_REWRITE_ATTEMPT, &id);
         let subject = subjects::alert(REWRITE_ATTEMPT, key.operator);
         let published = self.bus.publish(&subject, headers, payload.into()).await;
-        published.map(drop).map_err(|error| refused(&error))
+        published.map(drop).map_err(|error| untold(&error))
     }
 
     async fn alert_flagged(&self, key: StreamKey, flagged: Flagged) -> Result<(), Unavailable> {
@@ -194,7 +195,7 @@ impl Broker for JetStream {
         let headers =
             Headers::event(CE_FLAGGED, &format!("{}.{operator}.{stream}.{first_seq}-{last_seq}", flag.as_str()));
         let published = self.bus.publish(&subjects::alert(flag.as_str(), operator), headers, payload.into()).await;
-        published.map(drop).map_err(|error| refused(&error))
+        published.map(drop).map_err(|error| untold(&error))
     }
 }
 
@@ -203,6 +204,14 @@ fn refused(error: &PublishError) -> Unavailable {
     match error {
         PublishError::Full(_) => Unavailable::Full,
         _ => Unavailable::Broker,
+    }
+}
+
+/// Why an alert was not taken: what one operator may have there is bounded.
+fn untold(error: &PublishError) -> Unavailable {
+    match refused(error) {
+        Unavailable::Full => Unavailable::Alerts,
+        other => other,
     }
 }
 

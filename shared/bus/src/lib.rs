@@ -22,5 +22,5 @@ pub use headers::Headers;
 pub use open::OpenError;
 pub use publish::{Ack, PublishError};
 pub use read::{ReadError, StoredMessage, StreamState};
-pub use streams::{DeclareError, LostStreams, StreamBytes};
+pub use streams::{ALERTS_OF_SUBJECT_MAX, DeclareError, LostStreams, StreamBytes};
 pub use trim::{TrimError, Trimmed};

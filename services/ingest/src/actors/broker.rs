@@ -25,6 +25,9 @@ pub enum Unavailable {
     /// The stream of accepted batches is full until what is sealed is trimmed.
     #[error("the broker is full until what is sealed has been trimmed")]
     Full,
+    /// What this operator may have in the stream of alerts is full.
+    #[error("the alerts about this operator are full until a person has looked at them")]
+    Alerts,
     /// What is sealed can't be looked up: chaining does not answer.
     #[error("accepted records cannot be looked up: chaining does not answer")]
     Chaining,
@@ -69,7 +72,7 @@ pub trait Broker: Send + Sync + 'static {
     /// The streams of an operator on which something was accepted, ascending.
     async fn streams(&self, operator: OperatorId) -> Result<Vec<StreamNo>, Unavailable>;
 
-    /// Reports a rewrite attempt durably.
+    /// Reports a rewrite attempt durably. The same one reported again within a moment is one event.
     async fn alert(&self, key: StreamKey, difference: Difference) -> Result<(), Unavailable>;
 
     /// Reports flagged records durably.

@@ -122,6 +122,14 @@ pub enum Refusal {
     /// Accepted records were sent again with other values. It has been reported.
     #[error("record {} was accepted with other values", .0.seq)]
     Rewritten(Difference),
+    /// As [`Self::Rewritten`], but it can't be reported yet: too many others of this operator were.
+    #[error("record {} was accepted with other values", .difference.seq)]
+    Untold {
+        /// Where the values differ.
+        difference: Difference,
+        /// Seconds after which it can be.
+        wait_s: u32,
+    },
     /// Not now; whether it was accepted is not known.
     #[error("{0}")]
     Unavailable(#[source] Unavailable),

@@ -17,6 +17,7 @@ use contracts::Seq;
 use contracts::frame::{BatchMeta, FRAME_BATCHES_MAX, FRAME_RECORDS_MAX};
 use tracing::Instrument as _;
 
+use super::alarm::Raised;
 use super::broker::{AppendError, Stored, Unavailable};
 use super::flagging::Reports;
 use super::orders::{Accepted, Find, Order, Refusal, SequencerState, Snapshot, Told};
@@ -134,9 +135,13 @@ impl Sequencer {
                 }
                 // The alert is durable before the sender learns that it was caught.
                 Ok(Checked { verdict: Verdict::Rewritten(difference), .. }) => {
-                    let alerted = truth.broker.alert(key, difference).await;
-                    metrics::rewrite_attempt(alerted.is_ok());
-                    Err(alerted.map_or_else(Refusal::Unavailable, |()| Refusal::Rewritten(difference)))
+                    let raised = truth.alarm.raise(&*truth.broker, key, difference).await;
+                    metrics::rewrite_attempt(&raised);
+                    Err(match raised {
+                        Ok(Raised::Told) => Refusal::Rewritten(difference),
+                        Ok(Raised::Later { wait_s }) => Refusal::Untold { difference, wait_s },
+                        Err(unavailable) => Refusal::Unavailable(unavailable),
+                    })
                 }
                 Err(unavailable) => Err(Refusal::Unavailable(unavailable)),
             };

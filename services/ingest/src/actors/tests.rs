@@ -1,5 +1,7 @@
 //! The sequencer against a broker and an index in memory that do as they are told.
 
+mod alerts;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::batch::tests::batch_of;
-use crate::domain::flags::tests::flags_of;
 use crate::domain::{Beside, Budget, Difference, Flagged, StreamKey};
 use crate::storage::{AcceptedFrame, KnownBatch, Store, StoreError};
 
@@ -364,51 +365,4 @@ async fn a_full_mailbox_is_overload_and_empties_again() {
     let stored = world.stored();
     assert_eq!(stored.last().map(|last| last.1), Some(500));
     assert!(stored.len() < 20, "what waits goes together: {stored:?}");
-}
-
-/// Alerts are raised behind the answers: waits until there are as many as are expected.
-async fn alerted(world: &World, expected: &[Flagged]) {
-    let began = Instant::now();
-    while world.fake.flagged.lock().unwrap().len() < expected.len() {
-        assert!(began.elapsed() < Duration::from_secs(10), "no alert");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(*world.fake.flagged.lock().unwrap(), expected);
-}
-
-#[actix::test]
-async fn flagged_records_are_alerted_once_they_are_accepted_and_then_gathered() {
-    use contracts::registry::Flag::{AfterSuspension, OutsideLicence};
-    let world = World::new();
-    let flagged = |flag, offsets: &[u32]| Some(Arc::new(Beside { flags: flags_of(flag, offsets), signature: None }));
-    let send = async |first, records: &[&str], beside| {
-        world.tell_beside(first, records, beside).await.expect("an answer").expect("accepted")
-    };
-    let told = |flag, first_seq, last_seq, records| Flagged { flag, first_seq, last_seq, records };
-    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
-    let first = told(AfterSuspension, 1, 3, 2);
-    alerted(&world, &[first]).await;
-    // A retry changes nothing; of what begins inside the accepted, only the rest counts.
-    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
-    send(3, &[A, B], flagged(OutsideLicence, &[0, 1])).await;
-    alerted(&world, &[first, told(OutsideLicence, 4, 4, 1)]).await;
-    // More of the same within a minute waits for its end.
-    send(5, &[A], flagged(AfterSuspension, &[0])).await;
-    assert_eq!(world.fake.flagged.lock().unwrap().len(), 2);
-    let remarks: Vec<_> = world.fake.frames.lock().unwrap().iter().map(|frame| frame.remarks().len()).collect();
-    assert_eq!(remarks, [1, 1, 1]);
-}
-
-#[actix::test]
-async fn a_lost_answer_or_a_broker_that_is_away_loses_no_alert() {
-    use contracts::registry::Flag::AfterSuspension;
-    let world = World::new();
-    let beside = || Some(Arc::new(Beside { flags: flags_of(AfterSuspension, &[0]), signature: None }));
-    world.fake.script.lock().unwrap().push_back(Script::StoredUnanswered);
-    *world.fake.alerts_away.lock().unwrap() = true;
-    assert!(appended(&world.tell_beside(1, &[A, B], beside()).await.expect("an answer")));
-    assert!(appended(&world.tell_beside(3, &[A], beside()).await.expect("an answer")));
-    *world.fake.alerts_away.lock().unwrap() = false;
-    let both = Flagged { flag: AfterSuspension, first_seq: 1, last_seq: 3, records: 2 };
-    alerted(&world, &[both]).await;
 }

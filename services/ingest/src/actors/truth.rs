@@ -7,6 +7,7 @@ use contracts::{OperatorId, Seq, UnixMillis};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
 
+use super::alarm::Alarm;
 use super::broker::{Broker, Stored, Unavailable};
 use super::index::IndexWriter;
 use crate::domain::difference::{Comparison, Verdict};
@@ -26,6 +27,8 @@ pub struct Truth {
     pub store: Arc<dyn Store>,
     /// Where rows go that were missing in it.
     pub index: IndexWriter,
+    /// What is told when a record that was accepted comes with other values.
+    pub(super) alarm: Alarm,
     checks: Semaphore,
 }
 
@@ -41,7 +44,7 @@ pub struct Checked {
 impl Truth {
     /// Puts the ways together.
     pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter) -> Self {
-        Self { broker, store, index, checks: Semaphore::new(CHECKS_AT_ONCE_MAX) }
+        Self { broker, store, index, alarm: Alarm::new(), checks: Semaphore::new(CHECKS_AT_ONCE_MAX) }
     }
 
     /// The last frame of a stream.

@@ -1,5 +1,6 @@
 //! Facts to decisions, without clock, network or store: batches, their order, differences.
 
+pub mod attempts;
 pub mod batch;
 pub mod beside;
 pub mod budget;

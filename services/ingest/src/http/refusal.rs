@@ -84,6 +84,13 @@ pub fn refusal(stream: StreamNo, refusal: Refusal) -> ApiError {
             let detail = format!("record {seq} was accepted with other values; the attempt has been reported");
             differs(Code::RewriteAttempt, difference, detail)
         }
+        Refusal::Untold { difference, wait_s } => {
+            let seq = difference.seq;
+            let detail = format!(
+                "record {seq} was accepted with other values; more such attempts came than are reported at once: wait {wait_s} s"
+            );
+            differs(Code::TooManyRequests, difference, detail).retry_after(wait_s)
+        }
         Refusal::Unavailable(reason) => unavailable(reason),
     }
 }
@@ -92,7 +99,7 @@ pub fn refusal(stream: StreamNo, refusal: Refusal) -> ApiError {
 pub fn unavailable(reason: Unavailable) -> ApiError {
     let error = ApiError::new(Code::Unavailable, reason.to_string());
     match reason {
-        Unavailable::Full | Unavailable::Lost | Unavailable::Damaged => error.retry_after(HEALING_S),
+        Unavailable::Full | Unavailable::Alerts | Unavailable::Lost | Unavailable::Damaged => error.retry_after(HEALING_S),
         Unavailable::Broker | Unavailable::Chaining | Unavailable::Contended => error,
     }
 }
