@@ -167,7 +167,7 @@ impl World {
     ) -> oneshot::Receiver<Result<Accepted, Refusal>> {
         let (reply, answer) = oneshot::channel();
         let batch = Arc::new(batch_of(first, records));
-        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(), reply };
+        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(self.key.operator), reply };
         self.registry.tell(self.key, Order::Append(append)).expect("room in the mailbox");
         answer
     }

@@ -95,7 +95,7 @@ pub(super) async fn append(
     let (media, coding, announced) = (media(request)?, coding(request)?, announced_root(request)?);
     let signature = signature::read(request, announced, &standing, service.env, now())?;
 
-    let mut lease = service.budget.lease();
+    let mut lease = service.budget.lease(operator);
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let body = body::read(payload, length, &mut lease).await.map_err(|error| refusal::body(&error))?;
     let sum_up = test.is_some();
