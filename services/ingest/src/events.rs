@@ -1,10 +1,11 @@
 //! The bus as ingest uses it: frames go to `TX` under the fence, alerts to `ALERTS`, old frames are asked of chaining.
 
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bus::{Bus, Headers, Link, PublishError, ReadError, StoredMessage};
+use bus::{AskError, Bus, Headers, Link, PublishError, ReadError, StoredMessage};
 use bytes::Bytes;
 use contracts::ask::{FramesAnswer, FramesQuery};
 use contracts::events::{
@@ -21,18 +22,37 @@ use crate::domain::{Difference, Flagged, StreamKey};
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Frames are sealed and trimmed while they are looked up: how often to begin again.
 const LOOKUPS_MAX: u32 = 4;
+/// After a question that chaining left unanswered, how long it is not asked: else each lookup would wait as long as that one did.
+const CHAINING_REST: Duration = Duration::from_secs(2);
 /// Pause between two lookups.
 const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
 
 /// JetStream and chaining, behind one bus.
 pub struct JetStream {
     bus: Bus,
+    /// Until when chaining is not asked.
+    chaining_rests: Mutex<Option<Instant>>,
 }
 
 impl JetStream {
     /// Over a connection whose streams are declared.
     pub fn new(bus: Bus) -> Self {
-        Self { bus }
+        Self { bus, chaining_rests: Mutex::default() }
+    }
+
+    /// Asks chaining, unless it has just left a question unanswered.
+    async fn ask(&self, question: Bytes) -> Result<FramesAnswer, String> {
+        let rests = *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.is_some_and(|until| Instant::now() < until) {
+            return Err("it has just left a question unanswered".to_owned());
+        }
+        let answer = self.bus.ask(subjects::ASK_FRAMES, question, ASK_TIMEOUT).await;
+        // To hear that nobody is there takes no time, and one that could not answer this may answer others.
+        if matches!(answer, Err(AskError::Late(_))) {
+            let until = Instant::now() + CHAINING_REST;
+            *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        FramesAnswer::decode(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
     }
 
     /// Reads while connected; a lost connection ends it at once instead of after the client's time limit.
@@ -60,11 +80,7 @@ impl JetStream {
             let Some(to) = Seq::new(to) else { return Err(Unavailable::Damaged) };
             let query = FramesQuery { operator: key.operator, stream: key.stream, from, to };
             let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
-            let answer = match self.bus.ask(subjects::ASK_FRAMES, question.into(), ASK_TIMEOUT).await {
-                Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let answer = match answer {
+            let answer = match self.ask(question.into()).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!(error, "could not look up sealed frames");
@@ -140,19 +156,21 @@ impl Broker for JetStream {
     }
 
     async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable> {
-        let mut chaining_answers = true;
         for lookup in 0..LOOKUPS_MAX {
             let mut found: Vec<Stored> = Vec::new();
             let next = |found: &[Stored]| found.last().map_or(from.get(), |stored| stored.frame.last_seq() + 1);
-            chaining_answers = self.sealed(key, from.get(), to, &mut found).await?;
+            let chaining_answers = self.sealed(key, from.get(), to, &mut found).await?;
             let hint = if lookup == 0 { hint } else { 0 };
             self.unsealed(key, next(&found), to, hint, &mut found).await?;
             if next(&found) > to {
                 return Ok(found);
             }
+            if !chaining_answers {
+                return Err(Unavailable::Chaining);
+            }
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }
-        Err(if chaining_answers { Unavailable::Lost } else { Unavailable::Chaining })
+        Err(Unavailable::Lost)
     }
 
     async fn streams(&self, operator: contracts::OperatorId) -> Result<Vec<contracts::StreamNo>, Unavailable> {

@@ -31,6 +31,9 @@ pub enum Unavailable {
     /// What is sealed can't be looked up: chaining does not answer.
     #[error("accepted records cannot be looked up: chaining does not answer")]
     Chaining,
+    /// Too much that is old is being looked up already.
+    #[error("too many accepted records are being looked up")]
+    Busy,
     /// The broker holds less of this stream than was accepted. A person must act.
     #[error("the broker has lost accepted records of this stream")]
     Lost,

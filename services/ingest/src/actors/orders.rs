@@ -71,6 +71,11 @@ pub struct Find {
 }
 
 impl Find {
+    /// Waits until nobody waits for the answer any more.
+    pub async fn abandoned(&mut self) {
+        self.reply.closed().await;
+    }
+
     /// Answers it.
     pub fn answer(self, answer: Result<Option<BatchMeta>, Unavailable>) {
         // A caller that has gone away asks again.

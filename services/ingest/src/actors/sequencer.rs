@@ -85,6 +85,9 @@ impl Sequencer {
 
     /// Puts a batch where it belongs, or answers it.
     fn judge(&mut self, waiting: Waiting, ctx: &mut Context<Self>) {
+        if waiting.is_abandoned() {
+            return;
+        }
         if let (Some(accepted_at), true) = (waiting.known_at, waiting.from > waiting.last()) {
             if let (Some(from), Some(beside)) = (waiting.flown, waiting.beside.clone()) {
                 self.flagged(&beside, waiting.batch.first_seq().get(), from, ctx);
@@ -127,7 +130,12 @@ impl Sequencer {
             let Some(from) = Seq::new(waiting.from) else {
                 return (waiting, Err(Refusal::Unavailable(Unavailable::Damaged)));
             };
-            let checked = match truth.check(key, batch, from, to).await {
+            // Work for nobody would keep others waiting.
+            let checked = tokio::select! {
+                checked = truth.check(key, batch, from, to) => checked,
+                () = waiting.abandoned() => Err(Unavailable::Busy),
+            };
+            let checked = match checked {
                 Ok(Checked { verdict: Verdict::Same, accepted_at }) => Ok(accepted_at),
                 Ok(Checked { verdict: Verdict::Reserialised(difference), .. }) => {
                     metrics::reserialised();
@@ -310,14 +318,17 @@ impl Sequencer {
         });
     }
 
-    fn find(&mut self, find: Find, ctx: &mut Context<Self>) {
+    fn find(&mut self, mut find: Find, ctx: &mut Context<Self>) {
         if let Some(meta) = self.recent.holding(find.seq) {
             return find.answer(Ok(Some(meta)));
         }
         // Not by the head: another replica may have gone beyond it.
         let (truth, key) = (Arc::clone(&self.truth), self.key);
         let look = async move {
-            let found = truth.find(key, find.seq).await;
+            let found = tokio::select! {
+                found = truth.find(key, find.seq) => found,
+                () = find.abandoned() => return,
+            };
             find.answer(found);
         };
         ctx.spawn(look.into_actor(self));

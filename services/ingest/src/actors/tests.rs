@@ -1,6 +1,7 @@
 //! The sequencer against a broker and an index in memory that do as they are told.
 
 mod alerts;
+mod lookups;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,8 @@ struct Fake {
     alerts: Mutex<Vec<Difference>>,
     alerts_away: Mutex<bool>,
     flagged: Mutex<Vec<Flagged>>,
+    /// Old frames are asked for and do not come.
+    hangs: Mutex<bool>,
 }
 
 impl Fake {
@@ -88,6 +91,9 @@ impl Broker for Fake {
     }
 
     async fn frames(&self, _: StreamKey, from: Seq, to: u64, _: u64) -> Result<Vec<Stored>, Unavailable> {
+        if *self.hangs.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         let frames = self.frames.lock().unwrap();
         let wanted = frames.iter().filter(|f| f.first_seq().get() <= to && from.get() <= f.last_seq());
         Ok(wanted.map(|frame| Stored { tx_seq: 0, frame: frame.clone() }).collect())

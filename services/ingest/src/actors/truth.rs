@@ -1,11 +1,12 @@
 //! Looks accepted records up where they really are: the index for speed, then chaining and `TX` for truth.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contracts::frame::{BatchMeta, Unpacker};
 use contracts::{OperatorId, Seq, UnixMillis};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::alarm::Alarm;
 use super::broker::{Broker, Stored, Unavailable};
@@ -16,6 +17,11 @@ use crate::storage::{AcceptedFrame, Store};
 
 /// Comparisons at a time in this process: each may hold the frames of 10,000 records and unpack them.
 const CHECKS_AT_ONCE_MAX: usize = 4;
+/// Batches looked for at a time that the index does not hold: each may read a frame of 8 MiB and ask chaining for another. Not of the
+/// comparisons' turns: who asks for old receipts must not hold up those who repeat a batch.
+const FINDS_AT_ONCE_MAX: usize = 4;
+/// How long one waits for its turn. A lookup takes milliseconds; where one hangs, to come again is better than to wait.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Last frames read at a time to list an operator's streams: each may be 8 MiB.
 const HEADS_AT_ONCE_MAX: usize = 4;
 
@@ -30,6 +36,7 @@ pub struct Truth {
     /// What is told when a record that was accepted comes with other values.
     pub(super) alarm: Alarm,
     checks: Semaphore,
+    finds: Semaphore,
 }
 
 /// Sent records held against accepted ones.
@@ -44,7 +51,8 @@ pub struct Checked {
 impl Truth {
     /// Puts the ways together.
     pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter) -> Self {
-        Self { broker, store, index, alarm: Alarm::new(), checks: Semaphore::new(CHECKS_AT_ONCE_MAX) }
+        let (checks, finds) = (Semaphore::new(CHECKS_AT_ONCE_MAX), Semaphore::new(FINDS_AT_ONCE_MAX));
+        Self { broker, store, index, alarm: Alarm::new(), checks, finds }
     }
 
     /// The last frame of a stream.
@@ -87,11 +95,12 @@ impl Truth {
     /// The accepted batch that holds `seq`; `None` when it is not accepted.
     ///
     /// # Errors
-    /// [`Unavailable`] when it is not in the index and can't be looked up now.
+    /// [`Unavailable`] when it is not in the index and can't be looked up now; `Busy` when too many others are.
     pub async fn find(&self, key: StreamKey, seq: Seq) -> Result<Option<BatchMeta>, Unavailable> {
         if let Some(known) = self.known(key, seq).await {
             return Ok(Some(known.meta));
         }
+        let _turn = turn(&self.finds).await?;
         let Some(last) = self.broker.last(key).await? else { return Ok(None) };
         if seq.get() > last.frame.last_seq() {
             return Ok(None);
@@ -105,7 +114,7 @@ impl Truth {
     /// Holds the batch's records of `from..=to`, which MUST have been accepted, against what was accepted.
     ///
     /// # Errors
-    /// [`Unavailable`] when they can't be looked up now.
+    /// [`Unavailable`] when they can't be looked up now; `Busy` when too many others are.
     pub async fn check(&self, key: StreamKey, batch: Arc<Batch>, from: Seq, to: u64) -> Result<Checked, Unavailable> {
         if let Some(known) = self.known(key, from).await {
             let meta = known.meta;
@@ -113,7 +122,7 @@ impl Truth {
                 return Ok(Checked { verdict: Verdict::Same, accepted_at: meta.accepted_at });
             }
         }
-        let _turn = self.checks.acquire().await.map_err(|_| Unavailable::Broker)?;
+        let _turn = turn(&self.checks).await?;
         let frames = self.frames(key, from, to).await?;
         // Unpacking and comparing 10,000 records takes longer than an actor's thread may be held.
         let compared = tokio::task::spawn_blocking(move || compare_frames(&frames, &batch, from.get(), to));
@@ -139,6 +148,13 @@ impl Truth {
         }
         Ok(frames)
     }
+}
+
+/// A turn, unless it takes too long until it comes.
+async fn turn(of: &Semaphore) -> Result<SemaphorePermit<'_>, Unavailable> {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, of.acquire()).await;
+    // They are never closed.
+    turn.ok().and_then(Result::ok).ok_or(Unavailable::Busy)
 }
 
 fn compare_frames(frames: &[Stored], batch: &Batch, from: u64, to: u64) -> Result<Checked, Unavailable> {

@@ -68,6 +68,16 @@ impl Waiting {
         }
     }
 
+    /// Whether its sender waits no more. One that may have been stored is judged all the same, for what is to be told of it.
+    pub fn is_abandoned(&self) -> bool {
+        self.flown.is_none() && self.reply.is_closed()
+    }
+
+    /// Waits until its sender waits no more.
+    pub async fn abandoned(&mut self) {
+        self.reply.closed().await;
+    }
+
     /// Answers its sender.
     pub fn answer(self, answer: Result<Accepted, Refusal>) {
         // A caller that has gone away repeats its request: nothing is owed to it.

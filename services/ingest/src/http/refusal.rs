@@ -100,7 +100,7 @@ pub fn unavailable(reason: Unavailable) -> ApiError {
     let error = ApiError::new(Code::Unavailable, reason.to_string());
     match reason {
         Unavailable::Full | Unavailable::Alerts | Unavailable::Lost | Unavailable::Damaged => error.retry_after(HEALING_S),
-        Unavailable::Broker | Unavailable::Chaining | Unavailable::Contended => error,
+        Unavailable::Broker | Unavailable::Chaining | Unavailable::Busy | Unavailable::Contended => error,
     }
 }
 

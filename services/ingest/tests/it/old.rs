@@ -8,6 +8,8 @@ use contracts::ask::{FramesAnswer, FramesQuery};
 use contracts::frame::Frame;
 use contracts::{Seq, StreamNo, subjects};
 
+use futures::{FutureExt as _, StreamExt as _};
+
 use crate::world::{Operator, World, eventually, records, root};
 
 /// What chaining does for ingest: seals what is on `TX` and trims it. The frames it has sealed.
@@ -109,4 +111,31 @@ async fn without_chaining_only_what_the_index_knows_can_be_answered() {
     assert_eq!(operator.receipt(&wiped, 0, 1).await.code(), (503, "unavailable"));
     assert_eq!(operator.receipt(&wiped, 0, 12).await.status, 200, "the last message still rests on TX");
     assert_eq!(operator.send(&wiped, 0, &fresh).await.status, 200);
+}
+
+#[actix_rt::test]
+async fn a_chaining_that_hangs_is_not_asked_again_and_again() {
+    let world = World::new();
+    let (first, operator, bus) = (world.ingest("a").await, world.operator(), world.bus().await);
+    for batch in records(1..7).chunks(1) {
+        assert_eq!(operator.send(&first, 0, batch).await.status, 201);
+    }
+    seal(&world, &bus, &operator).await;
+    first.running.stop().await;
+    let client = async_nats::connect(world.nats.url()).await.expect("connects");
+    let mut questions = client.subscribe(subjects::ASK_FRAMES).await.expect("subscribes");
+    client.flush().await.expect("the server knows");
+
+    let ingest = world.ingest("wiped").await;
+    for seq in 1..4 {
+        let answer = operator.receipt(&ingest, 0, seq).await;
+        assert_eq!(answer.code(), (503, "unavailable"));
+        assert!(answer.body["detail"].as_str().expect("text").contains("chaining"), "{}", answer.body);
+    }
+    let mut asked = 0;
+    while questions.next().now_or_never().is_some() {
+        asked += 1;
+    }
+    // Each lookup once asked four times and waited for each answer. A slow machine may ask again after the rest.
+    assert!((1..=3).contains(&asked), "{asked}");
 }
