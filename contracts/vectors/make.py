@@ -117,6 +117,7 @@ def batches():
         ("application/x-ndjson", f"{one}\r\n{two}\r\n", "invalid-records"),
         ("application/x-ndjson", f"{one}\n\n{two}\n", "invalid-records"),
         ("application/x-ndjson", f"{one}\n  \n", "invalid-records"),
+        ("application/x-ndjson", f"{one}\n{two.replace(ID % 4, ID % 3, 1)}\n", "invalid-records"),
         ("application/json", f"[{one},]", "invalid-records"),
         ("application/json", f"[[{one}]]", "invalid-records"),
         ("application/json", f"[{one}", "bad-body"),

@@ -31,6 +31,9 @@ pub(super) const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-ro
 /// The batch is accepted whole or not at all. Retrying the same bytes is safe for ever and gives the same claims. A batch that
 /// begins beyond the next seq waits up to 2 s for the hole to fill; one that begins inside what is accepted, with the same bytes
 /// there, has the rest appended and gets a receipt for all of it.
+///
+/// Each record's `id` is unique per operator for ever. Twice in one batch it is refused here (`invalid-records`, `contradiction` at
+/// `/id`); across batches it is compared by reconciliation, not at the door.
 #[utoipa::path(
     post,
     path = "/v1/streams/{stream}/batches",
