@@ -145,8 +145,20 @@ pub enum BatchError {
         found: u64,
     },
     /// Records against the rules, up to [`INVALID_MAX`] violations.
-    #[error("{} violations of the record's rules", .0.len())]
+    #[error("{}", first_of(.0))]
     Invalid(Vec<Invalid>),
+}
+
+/// The first violation in words, and how many more there are.
+fn first_of(invalid: &[Invalid]) -> String {
+    let Some((Invalid { index, violation, .. }, more)) = invalid.split_first() else { return String::new() };
+    let Violation { pointer, detail, .. } = violation;
+    let space = if pointer.is_empty() { "" } else { " " };
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    format!("record {index}: {pointer}{space}{detail}{more}")
 }
 
 /// Splits a body, parses each record and checks that seqs are consecutive and that no id stands twice.

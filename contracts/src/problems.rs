@@ -61,15 +61,15 @@ macro_rules! problems {
 problems! {
     InvalidRecords = "invalid-records", 422, Fix, "operator", "Records against the rules", "Some records break the rules of the record; nothing was accepted. Each violation has index, seq, pointer and code.", "record 3: /amount must be from 0 to 1000000000000000";
     NotConsecutive = "not-consecutive", 422, Fix, "operator", "Seqs are not consecutive", "Each record's seq must be one more than that of the record before it.", "record 1 has seq 9, expected 8";
-    RootMismatch = "root-mismatch", 422, Fix, "operator", "Another root than DSOM-Batch-Root", "The bytes that arrived do not have the root that was announced.", "the root of the body is jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
+    RootMismatch = "root-mismatch", 422, Fix, "operator", "Another root than DSOM-Batch-Root", "The bytes that arrived do not have the root that was announced.", "the root of the records that arrived is jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
     EmptyBatch = "empty-batch", 422, Fix, "operator", "No record", "A batch holds 1 to 10,000 records.", "the body holds no record";
     TooManyRecords = "too-many-records", 422, Fix, "operator", "Too many records", "Send at most 10,000 records a batch.", "the body holds more than 10000 records";
     TooBig = "too-big", 413, Fix, "operator", "Body too big", "At most 4 MiB as sent and 8 MiB unpacked.", "the body has more than 8388608 bytes unpacked";
     BadBody = "bad-body", 400, Fix, "operator", "Body can't be read", "The body is cut short, does not unpack, or is not an array that begins and ends.", "byte 120 of the body: the array does not end";
     UnsupportedMediaType = "unsupported-media-type", 415, Fix, "operator", "Unknown media type", "Send application/x-ndjson or application/json.", "text/plain is not accepted";
     BadRequest = "bad-request", 400, Fix, "operator", "Bad request", "A path or query value is not of its form.", "stream must be from 0 to 255";
-    Reserialised = "reserialised", 409, Never, "operator", "Accepted before, in other bytes", "The JSON values are equal but the bytes differ: the client built its JSON again. Fetch the receipt instead.", "seq 7 was accepted; see /v1/receipts?stream=0&seq=7";
-    RewriteAttempt = "rewrite-attempt", 409, Never, "operator", "Accepted before, with other values", "An accepted record can't be replaced; an alert was raised. Send a new record that names the old one in corrects.", "seq 7 was accepted with other values";
+    Reserialised = "reserialised", 409, Never, "operator", "Accepted before, in other bytes", "The JSON values are equal but the bytes differ: the client built its JSON again. Fetch the receipt instead.", "record 7 was accepted with the same values in other bytes: fetch its receipt from /v1/receipts?stream=0&seq=7";
+    RewriteAttempt = "rewrite-attempt", 409, Never, "operator", "Accepted before, with other values", "An accepted record can't be replaced; an alert was raised. Send a new record that names the old one in corrects.", "record 7 was accepted with other values; the attempt has been reported";
     Gap = "gap", 409, Fix, "operator", "A hole before the batch", "Records before this batch have not arrived; send from expected_seq.", "expected seq 8, the batch begins with 11";
     Unauthorized = "unauthorized", 401, Fix, "operator", "No valid token", "The token is missing, bad or expired; get a new one.", "the token has expired";
     Forbidden = "forbidden", 403, Never, "operator", "Not allowed", "The token lacks the scope, or the data is another operator's.", "scope records:write is needed";

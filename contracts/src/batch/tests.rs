@@ -49,10 +49,7 @@ fn wagers_are_summed_up_and_found_again() {
     let at = |ms: i64| UnixMillis(1_792_864_828_000 + ms);
     assert_eq!(batch.wagers.span(), Some((at(0), at(1_001))));
     let again: Vec<_> = batch.read_wagers(body.as_bytes(), NOW).collect();
-    assert_eq!(
-        again,
-        [(1, Vertical::Slots, at(1_001)), (2, Vertical::Machine, at(0)), (4, Vertical::Slots, at(500))]
-    );
+    assert_eq!(again, [(1, Vertical::Slots, at(1_001)), (2, Vertical::Machine, at(0)), (4, Vertical::Slots, at(500))]);
     let none = check(record(7).as_bytes(), Media::Ndjson, NOW).expect("good");
     assert_eq!((none.wagers.span(), none.wagers.verticals().next()), (None, None));
 }
@@ -129,16 +126,19 @@ fn an_id_that_stands_twice_is_a_contradiction() {
     assert!(told.iter().all(|one| one.violation.detail.contains("record 4 ")), "{told:?}");
 
     // The halves of each give the same when they are folded, and yet all are different.
-    let alike: Vec<String> = (1..=9).map(|seq| {
-        let id = format!("{seq:08x}-0000-4000-8000-{seq:04x}00004000");
-        record(seq).replacen(&format!("55d3f385-fe76-4324-9d76-{seq:012x}"), &id, 1)
-    }).collect();
+    let alike: Vec<String> = (1..=9)
+        .map(|seq| {
+            let id = format!("{seq:08x}-0000-4000-8000-{seq:04x}00004000");
+            record(seq).replacen(&format!("55d3f385-fe76-4324-9d76-{seq:012x}"), &id, 1)
+        })
+        .collect();
     assert!(check(alike.join("\n").as_bytes(), Media::Ndjson, NOW).is_ok());
 }
 
 #[test]
 fn so_many_equal_ids_are_told_as_an_answer_holds() {
-    let body: Vec<String> = (1..=500).map(|seq| record(seq).replace(&format!("9d76-{seq:012x}"), "9d76-000000000001")).collect();
+    let body: Vec<String> =
+        (1..=500).map(|seq| record(seq).replace(&format!("9d76-{seq:012x}"), "9d76-000000000001")).collect();
     let Err(BatchError::Invalid(told)) = check(body.join("\n").as_bytes(), Media::Ndjson, NOW) else { panic!("good") };
     assert_eq!(told.len(), INVALID_MAX);
 }

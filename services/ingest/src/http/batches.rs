@@ -106,8 +106,7 @@ pub(super) async fn append(
     let Prepared { batch, part, beside, summary, lease } =
         prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
     if announced.is_some_and(|root| root != batch.root()) {
-        let detail = format!("the root of the records that arrived is {}", batch.root());
-        return Err(ApiError::new(Code::RootMismatch, detail));
+        return Err(refusal::root_mismatch(batch.root()));
     }
     service.admit(operator, batch.count())?;
     if let Some(test) = test {
@@ -120,7 +119,8 @@ pub(super) async fn append(
     service.registry.tell(key, Order::Append(append)).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;
-    let Accepted { accepted_at, appended } = answer.map_err(|refused| refusal::refusal(stream, refused))?;
+    let Accepted { accepted_at, appended } =
+        answer.map_err(|refused| refusal::refusal(stream, batch.first_seq(), refused))?;
     let status = if appended { HttpResponse::Created() } else { HttpResponse::Ok() };
     let meta = BatchMeta { first_seq: batch.first_seq(), count: batch.count(), accepted_at, root: batch.root() };
     service.receipt(status, key, meta)

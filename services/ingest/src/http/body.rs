@@ -212,7 +212,11 @@ mod tests {
         assert_eq!(budget.used_bytes(), 100);
         let mut large: Vec<_> = (0..200).map(|_| begin(1 << 20)).collect();
         let refused = large.iter_mut().filter_map(|reading| reading.now_or_never());
-        assert_eq!(refused.filter(|refused| matches!(refused, Err(BadBody::NoMemory))).count(), 169, "31 MiB and 100 bytes");
+        assert_eq!(
+            refused.filter(|refused| matches!(refused, Err(BadBody::NoMemory))).count(),
+            169,
+            "31 MiB and 100 bytes"
+        );
         let whole = Bytes::from(vec![b'x'; SENT_BYTES_MAX]);
         let mut lease = budget.lease(operator(2));
         let read = read(stream::iter([Ok(whole.clone())]), Some(SENT_BYTES_MAX), &mut lease).await;
