@@ -160,4 +160,14 @@ mod tests {
         is_the_example(&refusal(StreamNo(0), seq(7), Refusal::Reserialised(difference)));
         is_the_example(&refusal(StreamNo(0), seq(7), Refusal::Rewritten(difference)));
     }
+
+    #[test]
+    fn what_can_not_be_reported_yet_says_when_to_come_again() {
+        let difference = Difference { seq: 7, accepted: Hash::ZERO, sent: Hash([1; 32]), records: 1 };
+        let later = refusal(StreamNo(0), Seq::FIRST, Refusal::Untold { difference, wait_s: 17 });
+        assert_eq!((later.code, later.retry_after_s()), (Code::TooManyRequests, Some(17)));
+        assert_eq!(later.field("seq"), Some(&json!(7)));
+        let full = refusal(StreamNo(0), Seq::FIRST, Refusal::Unavailable(Unavailable::Alerts));
+        assert_eq!((full.code, full.retry_after_s()), (Code::Unavailable, Some(HEALING_S)));
+    }
 }
