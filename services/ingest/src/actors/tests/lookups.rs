@@ -50,13 +50,14 @@ async fn comparisons_are_made_in_turns_and_work_for_nobody_ends() {
 #[actix::test]
 async fn what_nobody_waits_for_is_not_judged_again() {
     let world = World::new();
+    world.send(1, &[A]).await.expect("accepted");
     *world.fake.delay.lock().unwrap() = Duration::from_millis(30);
-    let flying = world.tell(1, &[A]);
-    // Waits for the flight, and its caller goes.
-    drop(world.tell(1, &[B]));
+    world.fake.script.lock().unwrap().push_back(Script::LostUnanswered);
+    let flying = world.tell(2, &[A]);
+    // Waits for the flight, and its caller goes; then the flight is in doubt, and all are judged anew.
+    drop(world.tell(3, &[B]));
     assert!(appended(&flying.await.expect("an answer")));
-    assert!(appended(&world.send(2, &[A]).await));
-    assert!(world.fake.alerts.lock().unwrap().is_empty(), "nobody learnt of it, and nothing changed");
+    assert!(appended(&world.send(3, &[A]).await), "its place was not taken");
     let state = world.registry.snapshot(world.key).await.expect("alive");
     assert_eq!((state.flying, state.ready, state.ahead, state.waiting), (0, 0, 0, 0));
 }
