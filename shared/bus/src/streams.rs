@@ -153,7 +153,14 @@ impl Bus {
         if let Some(difference) = difference(wanted, &found) {
             return Err(DeclareError::Differs { stream: name, difference });
         }
-        if !take_over(wanted, &mut found) {
+        let mut wanted = wanted.clone();
+        if wanted.discard_new_per_subject && found.max_messages_per_subject != wanted.max_messages_per_subject {
+            // The server would drop the oldest of a subject that holds more than it may: what is there is let stay.
+            let held = self.fullest_subject(name).await.map_err(away)?;
+            wanted.max_messages_per_subject =
+                wanted.max_messages_per_subject.max(i64::try_from(held).unwrap_or(i64::MAX));
+        }
+        if !take_over(&wanted, &mut found) {
             return Ok(());
         }
         let (bytes, replicas, of_subject) = (found.max_bytes, found.num_replicas, found.max_messages_per_subject);
