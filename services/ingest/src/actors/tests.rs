@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::batch::tests::batch_of;
+use crate::domain::pace::WAIT_MAX;
 use crate::domain::{Beside, Budget, Difference, Flagged, StreamKey};
 use crate::storage::{AcceptedFrame, KnownBatch, Store, StoreError};
 
@@ -248,6 +249,22 @@ async fn out_of_order_batches_wait_and_what_waits_becomes_one_frame() {
     let stored = world.stored();
     assert!(stored.len() <= 3, "{stored:?}");
     assert_eq!(stored.last().map(|s| s.1), Some(10));
+}
+
+#[actix::test]
+async fn where_batches_gather_the_next_frame_waits_for_its_turn() {
+    let world = World::new();
+    *world.fake.delay.lock().unwrap() = Duration::from_millis(30);
+    for answer in [1, 3, 5].map(|first| world.tell(first, &[A, B])) {
+        answer.await.expect("an answer").expect("accepted");
+    }
+    assert!(world.fake.frames.lock().unwrap().last().is_some_and(|last| last.batches().len() > 1), "some gathered");
+    *world.fake.delay.lock().unwrap() = Duration::ZERO;
+    // Other streams take all turns that may be waited for.
+    (0..1_000).for_each(|_| drop(world.registry.pace.lock().unwrap().turn(Instant::now())));
+    let began = Instant::now();
+    world.send(7, &[A]).await.expect("accepted");
+    assert!(began.elapsed() >= WAIT_MAX - Duration::from_millis(5), "{:?}", began.elapsed());
 }
 
 #[actix::test]

@@ -33,6 +33,7 @@ pub struct Line<W> {
     /// The next seq after what is accepted, in flight and ready.
     tail: u64,
     ready: VecDeque<W>,
+    ready_bytes: usize,
     /// By first seq, then by arrival: several may wait at the same seq, and each counts.
     ahead: BTreeMap<(u64, u64), W>,
     /// How many were ever put ahead.
@@ -44,7 +45,7 @@ impl<W: Waits> Line<W> {
     /// An empty line behind what is accepted.
     pub fn new(accepted: u64) -> Self {
         let (ready, ahead, behind) = Default::default();
-        Self { accepted, tail: accepted, ready, ahead, arrivals: 0, behind }
+        Self { accepted, tail: accepted, ready, ready_bytes: 0, ahead, arrivals: 0, behind }
     }
 
     /// The next seq after what is accepted.
@@ -65,6 +66,7 @@ impl<W: Waits> Line<W> {
     /// Puts what is [`Place::Next`] at the end of the line.
     pub fn push_ready(&mut self, waiting: W) {
         self.tail = waiting.last() + 1;
+        self.ready_bytes += waiting.bytes();
         self.ready.push_back(waiting);
     }
 
@@ -100,7 +102,9 @@ impl<W: Waits> Line<W> {
             records <= records_max && bytes <= bytes_max
         });
         let count = fitting.count().max(1).min(self.ready.len());
-        self.ready.drain(..count).collect()
+        let taken: Vec<W> = self.ready.drain(..count).collect();
+        self.ready_bytes -= taken.iter().map(Waits::bytes).sum::<usize>();
+        taken
     }
 
     /// Everything up to `last` is accepted. Gives what waited for that, to be placed anew.
@@ -117,12 +121,18 @@ impl<W: Waits> Line<W> {
 
     /// Empties the line, in order of first seqs.
     pub fn drain(&mut self) -> Vec<W> {
+        self.ready_bytes = 0;
         let mut all: Vec<W> = std::mem::take(&mut self.ready).into();
         all.extend(std::mem::take(&mut self.behind));
         all.extend(std::mem::take(&mut self.ahead).into_values());
         all.sort_by_key(Waits::first);
         self.tail = self.accepted;
         all
+    }
+
+    /// Unpacked bytes of the batches ready to go.
+    pub fn ready_bytes(&self) -> usize {
+        self.ready_bytes
     }
 
     /// Number of batches ready to go, waiting ahead, waiting behind.
