@@ -43,10 +43,10 @@ impl ReceiptKeys {
         serde_json::from_slice(json).map(Self)
     }
 
-    /// Whether a receipt's key is in the set.
-    pub fn knows(&self, receipt: &Receipt) -> bool {
+    /// Whether a receipt names a key that is not in the set: a newer set may have it.
+    pub fn lack_key_of(&self, receipt: &Receipt) -> bool {
         let kid = jsonwebtoken::decode_header(&receipt.receipt).ok().and_then(|header| header.kid);
-        kid.is_some_and(|kid| self.0.find(&kid).is_some())
+        kid.is_some_and(|kid| self.0.find(&kid).is_none())
     }
 
     /// Checks the signature; the claims are then the signer's.
