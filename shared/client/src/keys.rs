@@ -60,6 +60,10 @@ impl ReceiptKeys {
         if header.typ.as_deref() != Some(RECEIPT_TYP) || header.alg != Algorithm::EdDSA {
             return Err(wrong("typ or alg is not that of a receipt"));
         }
+        // RFC 7515 section 4.1.11: what is critical and not understood makes it invalid. Nothing of that kind is understood.
+        if header.crit.is_some() {
+            return Err(wrong("it has critical headers"));
+        }
         let jwk = header.kid.as_deref().and_then(|kid| self.0.find(kid)).ok_or_else(|| wrong("unknown kid"))?;
         let key = DecodingKey::from_jwk(jwk).map_err(|error| BadReceipt::Header(error.to_string()))?;
         let mut validation = Validation::new(Algorithm::EdDSA);
