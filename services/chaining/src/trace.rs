@@ -82,3 +82,23 @@ fn following(mut origins: impl Iterator<Item = Origin>, span: impl FnOnce() -> S
     }
     Some(span)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_without_a_trace_makes_no_span_and_leaves_nothing_behind() {
+        // Somebody listens: a span that is made would be seen.
+        let _listens = tracing::subscriber::set_default(tracing_subscriber::registry());
+        let (traces, operator) = (Traces::default(), OperatorId::new(uuid::Uuid::from_u128(1)).expect("not nil"));
+        assert!(traces.seal(operator, Height(1), std::iter::empty()).is_none());
+        assert!(traces.log(&BTreeSet::from([operator])).is_none());
+        assert!(traces.announce(operator, Height(1)).is_none());
+        assert!(traces.lock().is_empty());
+        // Traces go nowhere in this process, so the headers are not looked at.
+        let mut headers = Headers::new();
+        headers.insert("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert_eq!(of_frame(&headers), None);
+    }
+}
