@@ -84,6 +84,7 @@ problems! {
     ProposalOver = "proposal-over", 409, Never, "clerk", "The proposal is over", "It was confirmed, refused or taken back, or it has expired: propose again.", "the proposal expired at 2026-11-24T09:00:00.000Z";
     TestHeader = "test-header", 400, Fix, "sender", "A header for the sandbox", "The request carries a header that only the sandbox understands. Nothing was taken: a test must not run against the market unnoticed.", "dsom-test-answer is for the sandbox alone";
     Gone = "gone", 410, Fix, "reader", "No longer kept", "What is asked for is too old to be told apart from what came after: read the whole.", "serial 17 is not one of the list: read the whole feed";
+    HeadTooBig = "head-too-big", 431, Fix, "operator", "Head too big", "At most 64 KiB and 64 headers: request line and headers together.", "the head has 70112 bytes and 9 headers: at most 65536 and 64 are taken";
     NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
     MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";
     RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 10 s";
@@ -144,6 +145,9 @@ mod tests {
             "# Errors\n\nMade from `contracts/src/problems.rs` and `RecordCode`: `UPDATE=1 cargo test -p dsom-contracts` writes it anew.\n\n\
             Every refusal is `application/problem+json` (RFC 9457) with `type` = `/problems/<code>`. `retry` says what may be done with the\n\
             same request: `same-bytes` repeat it for ever, `fix` put it right first, `never` do not repeat it.\n\n\
+            Only what is refused before it is a request has neither a body nor an id, and ends the connection: 400 when the request line or\n\
+            the headers are malformed or frame the body twice, 408 when the head does not arrive within 5 s, 431 when it has more than\n\
+            128 KiB or 96 headers.\n\n\
             | code | status | retry | who | meaning | example of `detail` |\n| --- | --- | --- | --- | --- | --- |\n",
         );
         for code in Code::ALL {

@@ -10,6 +10,7 @@
 mod bitrot;
 mod check;
 mod cluster;
+mod collector;
 mod containers;
 mod engine;
 mod go;
@@ -26,4 +27,5 @@ mod sandbox;
 mod sharing;
 mod sites;
 mod telemetry;
+mod verify;
 mod world;

@@ -11,6 +11,7 @@ pub mod http;
 pub mod metrics;
 pub mod pipeline;
 pub mod storage;
+pub mod trace;
 pub mod transfer;
 
 use std::net::SocketAddr;

@@ -16,6 +16,7 @@ use crate::domain::partitions::Partitions;
 use crate::events::{BusHerald, BusWitness, Feeder, announce, answer_frames, hear_sealed, keep_room, log_frozen};
 use crate::metrics::Metrics;
 use crate::storage::{StorageError, Store};
+use crate::trace::Traces;
 
 /// Most arbiters for chains: one core seals more than a machine of this size accepts.
 const CHAIN_ARBITERS_MAX: usize = 4;
@@ -43,12 +44,13 @@ impl Pipeline {
     ) -> Result<Self, StorageError> {
         let position = store.position(&partitions).await?;
         let witness = Arc::new(BusWitness { bus: bus.clone() });
+        let traces = Traces::default();
         let log_arbiter = Arbiter::new();
         let mut answering = vec![answer_frames(&bus, store.clone())];
         let (sealed, shown) = if partitions.write_the_log() {
             let (store, key) = (store.clone(), key.clone());
-            let (log, shown) =
-                Log::new(LogSurroundings { store, key, witness: witness.clone(), metrics: metrics.clone() });
+            let (witness, metrics, traces) = (witness.clone(), metrics.clone(), traces.clone());
+            let (log, shown) = Log::new(LogSurroundings { store, key, witness, metrics, traces });
             let sealed = Log::start_in_arbiter(&log_arbiter.handle(), |_| log).recipient();
             answering.push(hear_sealed(&bus, sealed.clone()));
             (sealed, shown)
@@ -62,13 +64,14 @@ impl Pipeline {
         let chain_arbiters: Vec<Arbiter> = (0..cores.min(CHAIN_ARBITERS_MAX)).map(|_| Arbiter::new()).collect();
         let handles = chain_arbiters.iter().map(Arbiter::handle).collect();
         let (told, hears) = mpsc::unbounded_channel();
-        let around = ChainSurroundings { store: store.clone(), witness, told, sealed, metrics: metrics.clone() };
+        let (kept, metering, tracing) = (store.clone(), metrics.clone(), traces.clone());
+        let around = ChainSurroundings { store: kept, witness, told, sealed, metrics: metering, traces: tracing };
         let writes_the_log = partitions.write_the_log();
         let feeder = Feeder::new(bus.clone(), around, hears, handles, partitions, position);
 
         let mut tasks = vec![tokio::spawn(feeder.run())];
         if writes_the_log {
-            tasks.push(tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone())));
+            tasks.push(tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone(), traces)));
             tasks.push(tokio::spawn(keep_room(bus.clone(), store, metrics)));
             tasks.push(tokio::spawn(watch_frozen(bus, key, shown.clone())));
         }

@@ -99,7 +99,8 @@ pub fn main() -> ExitCode {
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
-    let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
+    let receipt_key = ReceiptKey::load(&config.receipt_key, &config.receipt_keys_beside());
+    let receipt_key = receipt_key.map_err(StartError::ReceiptKey)?;
     let age_max = Duration::from_secs(config.registry_age_s_max.into());
     let standings = Arc::new(Standings::new(age_max, config.registry_stale));
     let register = Arc::clone(&standings);

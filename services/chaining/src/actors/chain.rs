@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
+use bus::Origin;
 use contracts::frame::{Frame, Unpacker};
 use contracts::{OperatorId, StreamNo};
+use tracing::Instrument as _;
 
 use super::now;
 use crate::domain::chain::{BLOCK_AGE_MS_MAX, Collected, Head, NewBlock, Place, Taken, seal};
@@ -37,6 +39,8 @@ pub struct Chain {
     unpacker: Unpacker,
     head: Head,
     collected: Collected,
+    /// What published the collected frames that are traced, by their sequence in `TX`.
+    origins: BTreeMap<u64, Origin>,
     /// Messages handed out again while their frame waits for its block: stream, last seq, sequence in `TX`.
     echoes: Vec<(StreamNo, u64, u64)>,
     sealing: bool,
@@ -63,6 +67,7 @@ impl Chain {
             unpacker: Unpacker::new()?,
             head: Head::start(),
             collected: Collected::default(),
+            origins: BTreeMap::new(),
             echoes: Vec::new(),
             sealing: false,
             due: false,
@@ -109,6 +114,7 @@ impl Chain {
         ctx.wait(loading.into_actor(self).map(|(head, stop), chain, _| {
             chain.head = head;
             chain.collected.clear();
+            chain.origins.clear();
             chain.echoes.clear();
             if let Some(stop) = stop {
                 chain.stop_sealing(stop);
@@ -186,6 +192,7 @@ impl Chain {
             Place::Next => {
                 let frame = check(take.bytes, &frame, &mut self.unpacker)?;
                 self.gaps.remove(&frame.stream);
+                self.origins.extend(take.trace.map(|origin| (take.tx_seq, origin)));
                 self.collected.push(Taken { tx_seq: take.tx_seq, frame });
             }
             Place::Gap { expected } => self.gap(frame.stream, expected, first.get(), take.tx_seq, ctx),
@@ -223,6 +230,8 @@ impl Chain {
 
     fn append(&mut self, block: NewBlock, taken: Vec<Taken>, ctx: &mut Context<Self>) {
         let (store, operator) = (self.around.store.clone(), self.operator);
+        let origins = taken.iter().filter_map(|one| self.origins.remove(&one.tx_seq));
+        let span = self.around.traces.seal(operator, block.header.height, origins);
         let appending = async move {
             loop {
                 let height = block.header.height;
@@ -236,7 +245,7 @@ impl Chain {
                 }
             }
         };
-        ctx.spawn(appending.into_actor(self).map(|(appended, block, taken), chain, ctx| {
+        ctx.spawn(appending.instrument(span).into_actor(self).map(|(appended, block, taken), chain, ctx| {
             chain.sealing = false;
             chain.appended(appended, block, &taken, ctx);
         }));

@@ -16,6 +16,7 @@ use crate::domain::partitions::Partitions;
 use crate::domain::places::Places;
 use crate::error::with_causes;
 use crate::metrics::Metrics;
+use crate::trace;
 
 /// How often the position is written. What comes again after a crash is recognised, so it may be behind.
 const POSITION_INTERVAL: Duration = Duration::from_secs(1);
@@ -107,9 +108,10 @@ impl Feeder {
             self.places.pass(tx_seq);
             return delivery.ack().await;
         };
+        let trace = trace::of_frame(&delivery.headers);
         self.places.delivered(tx_seq);
         self.open.insert(tx_seq, delivery);
-        let mut take = Take { stream, tx_seq, round: self.round, bytes };
+        let mut take = Take { stream, tx_seq, round: self.round, bytes, trace };
         loop {
             let Some(chain) = self.chain(operator) else { return self.hold(operator, tx_seq).await };
             match chain.try_send(take) {

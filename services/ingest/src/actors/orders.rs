@@ -58,6 +58,8 @@ pub struct Append {
     pub beside: Option<Arc<Beside>>,
     /// The memory it holds.
     pub lease: Lease,
+    /// What asked for it, to trace.
+    pub span: tracing::Span,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Accepted, Refusal>>,
 }

@@ -174,7 +174,8 @@ impl World {
     ) -> oneshot::Receiver<Result<Accepted, Refusal>> {
         let (reply, answer) = oneshot::channel();
         let batch = Arc::new(batch_of(first, records));
-        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(self.key.operator), reply };
+        let span = tracing::Span::none();
+        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(self.key.operator), span, reply };
         self.registry.tell(self.key, Order::Append(append)).expect("room in the mailbox");
         answer
     }

@@ -52,7 +52,7 @@ impl Waits for Waiting {
 impl Waiting {
     /// Takes an order in.
     pub fn new(append: Append) -> Self {
-        let Append { batch, part, beside, lease, reply } = append;
+        let Append { batch, part, beside, lease, span, reply } = append;
         Self {
             from: batch.first_seq().get(),
             batch,
@@ -60,7 +60,7 @@ impl Waiting {
             beside,
             reply,
             arrived_at: Instant::now(),
-            span: tracing::Span::current(),
+            span,
             known_at: None,
             flown: None,
             doubts: 0,

@@ -115,7 +115,8 @@ pub(super) async fn append(
     }
 
     let (reply, answer) = oneshot::channel();
-    let append = Append { batch: Arc::clone(&batch), part, beside, lease, reply };
+    let span = tracing::Span::current();
+    let append = Append { batch: Arc::clone(&batch), part, beside, lease, span, reply };
     service.registry.tell(key, Order::Append(append)).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;

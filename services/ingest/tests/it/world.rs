@@ -83,6 +83,7 @@ impl World {
             token_audience: AUDIENCE.into(),
             client_cert: Default::default(),
             receipt_key: self.dir.path().join("receipt.pem"),
+            receipt_keys_beside: String::new(),
             receipt_issuer: RECEIPT_ISSUER.into(),
             env: Env::Test,
             oidc: None,
