@@ -128,7 +128,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
     standings.watch(&health);
     let kept = store.clone();
-    health.check("store", move || kept.well());
+    match config.store.engine {
+        // A server comes back by itself; an engine that could not sync does not.
+        EngineKind::Scylla => health.check("store", move || kept.well()),
+        EngineKind::Embedded => health.vital("store", move || kept.well()),
+    }
     let shown = pipeline.shown.clone();
     health.check("log", move || {
         let shown = shown.borrow();
