@@ -19,6 +19,8 @@ use crate::domain::{Difference, Flagged, StreamKey};
 
 /// How long chaining may take to answer one question of 1 MiB.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long chaining may take to say how far a stream is sealed: the first batch of a stream waits for it.
+const SEALED_TIMEOUT: Duration = Duration::from_secs(1);
 /// Frames are sealed and trimmed while they are looked up: how often to begin again.
 const LOOKUPS_MAX: u32 = 4;
 /// Pause between two lookups.
@@ -48,6 +50,15 @@ impl JetStream {
         }
     }
 
+    /// Asks chaining once.
+    async fn ask(&self, query: FramesQuery, timeout: Duration) -> Result<Result<FramesAnswer, String>, Unavailable> {
+        let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
+        Ok(match self.bus.ask(subjects::ASK_FRAMES, question.into(), timeout).await {
+            Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
     /// Adds sealed frames from `next` on. Says whether chaining answered.
     async fn sealed(
         &self,
@@ -59,12 +70,7 @@ impl JetStream {
         while let Some(from) = Seq::new(next).filter(|from| from.get() <= to) {
             let Some(to) = Seq::new(to) else { return Err(Unavailable::Damaged) };
             let query = FramesQuery { operator: key.operator, stream: key.stream, from, to };
-            let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
-            let answer = match self.bus.ask(subjects::ASK_FRAMES, question.into(), ASK_TIMEOUT).await {
-                Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let answer = match answer {
+            let answer = match self.ask(query, ASK_TIMEOUT).await? {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!(error, "could not look up sealed frames");
@@ -153,6 +159,22 @@ impl Broker for JetStream {
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }
         Err(if chaining_answers { Unavailable::Lost } else { Unavailable::Chaining })
+    }
+
+    async fn sealed_through(&self, key: StreamKey) -> Result<u64, Unavailable> {
+        if !self.bus.is_up() {
+            return Err(Unavailable::Broker);
+        }
+        // No stream comes so far: the answer carries no frames.
+        let end = Seq::new(Seq::MAX).ok_or(Unavailable::Damaged)?;
+        let query = FramesQuery { operator: key.operator, stream: key.stream, from: end, to: end };
+        match self.ask(query, SEALED_TIMEOUT).await? {
+            Ok(answer) => Ok(answer.sealed_through),
+            Err(error) => {
+                tracing::warn!(error, "could not ask how far a stream is sealed");
+                Err(Unavailable::Chaining)
+            }
+        }
     }
 
     async fn streams(&self, operator: contracts::OperatorId) -> Result<Vec<contracts::StreamNo>, Unavailable> {
