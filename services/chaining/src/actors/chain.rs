@@ -272,8 +272,10 @@ impl Chain {
 /// The head, and why the chain must not go on from it, if so.
 async fn load(around: &Surroundings, operator: OperatorId) -> Result<(Head, Option<Stop>), String> {
     let words = |error: StorageError| error.to_string();
+    // What was announced first, the head after it: another owner that seals and announces in between is not a store that was set back.
+    let announced = around.witness.last_block(operator).await?;
     let head = around.store.head(operator).await.map_err(words)?;
-    let Some((announced, hash)) = around.witness.last_block(operator).await? else { return Ok((head, None)) };
+    let Some((announced, hash)) = announced else { return Ok((head, None)) };
     let ours = match announced.0.cmp(&head.height.0) {
         std::cmp::Ordering::Greater => None,
         std::cmp::Ordering::Equal => Some(head.hash),
