@@ -7,6 +7,7 @@
     reason = "a test that cannot go on must stop"
 )]
 
+mod again;
 mod cql;
 mod doubles;
 mod fsck;
