@@ -29,6 +29,7 @@ use domain::partitions::Partitions;
 use error::StartError;
 use fsck::{Scope, fsck};
 use http::Service;
+use http::turns::Turns;
 use metrics::Metrics;
 use pipeline::Pipeline;
 use storage::{StorageError, Store};
@@ -145,7 +146,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let keys = Arc::clone(&auth);
     health.check("token-keys", move || keys.ready());
 
-    let routes = Arc::new(Service { store, key, shown: pipeline.shown.clone(), checking: Arc::default() });
+    let routes = Arc::new(Service { store, key, shown: pipeline.shown.clone(), checking: Arc::default(), turns: Turns::default() });
     let serve = runtime::ServeConfig { listen: config.listen, workers: 0 };
     let server = runtime::serve::start(
         &serve,
