@@ -12,6 +12,6 @@ pub use alert::log_frozen;
 pub use announce::announce;
 pub use answer::answer_frames;
 pub use feed::Feeder;
-pub use keep::keep_room;
+pub use keep::{keep_own, keep_room};
 pub use tell::{BusHerald, hear_sealed};
 pub use witness::BusWitness;

@@ -11,6 +11,7 @@ mod again;
 mod cql;
 mod doubles;
 mod fsck;
+mod keep;
 mod log;
 mod partitions;
 mod path;
