@@ -8,7 +8,7 @@ mod keep;
 mod tell;
 mod witness;
 
-pub use alert::log_frozen;
+pub use alert::{log_frozen, store_damaged};
 pub use announce::announce;
 pub use answer::answer_frames;
 pub use feed::Feeder;

@@ -8,6 +8,7 @@
 )]
 
 mod again;
+mod background;
 mod cql;
 mod doubles;
 mod fsck;
