@@ -12,6 +12,7 @@ mod check;
 mod cluster;
 mod containers;
 mod engine;
+mod full;
 mod go;
 mod licensing;
 mod load;
