@@ -256,6 +256,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("exchange", exchange()),
         ("chain-stopped", object(&[operator(), ("reason", text()), ("at", millis())], &[])),
         ("log-frozen", object(&[("origin", text()), ("size", count()), ("reason", text()), ("at", millis())], &[])),
+        ("store-damaged", object(&[operator(), ("reason", text()), ("at", millis())], &["operator"])),
         ("frames-query", object(&[operator(), ("stream", stream()), ("from", seq()), ("to", seq())], &[])),
         (
             "sealed-notice",
@@ -362,6 +363,7 @@ fn the_types_write_what_the_schemas_name() {
         ("damaged-frame", again::<events::DamagedFrame>(&damaged)),
         ("chain-stopped", again::<events::ChainStopped>(&stopped)),
         ("log-frozen", again::<events::LogFrozen>(&frozen)),
+        ("store-damaged", again::<events::StoreDamaged>(&stopped)),
         ("frames-query", again::<ask::FramesQuery>(&query)),
         ("sealed-notice", again::<ask::SealedNotice>(&notice)),
     ] {

@@ -13,6 +13,7 @@ mod cluster;
 mod collector;
 mod containers;
 mod engine;
+mod full;
 mod go;
 mod licensing;
 mod load;

@@ -20,6 +20,8 @@ use crate::domain::{Difference, Flagged, StreamKey};
 
 /// How long chaining may take to answer one question of 1 MiB.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long chaining may take to say how far a stream is sealed: the first batch of a stream waits for it.
+const SEALED_TIMEOUT: Duration = Duration::from_secs(1);
 /// Frames are sealed and trimmed while they are looked up: how often to begin again.
 const LOOKUPS_MAX: u32 = 4;
 /// After a question that chaining left unanswered, how long it is not asked: else each lookup would wait as long as that one did.
@@ -41,18 +43,22 @@ impl JetStream {
     }
 
     /// Asks chaining, unless it has just left a question unanswered.
-    async fn ask(&self, question: Bytes) -> Result<FramesAnswer, String> {
+    async fn ask(&self, query: FramesQuery, timeout: Duration) -> Result<Result<FramesAnswer, String>, Unavailable> {
+        let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
         let rests = *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner);
         if rests.is_some_and(|until| Instant::now() < until) {
-            return Err("it has just left a question unanswered".to_owned());
+            return Ok(Err("it has just left a question unanswered".to_owned()));
         }
-        let answer = self.bus.ask(subjects::ASK_FRAMES, question, ASK_TIMEOUT).await;
+        let answer = self.bus.ask(subjects::ASK_FRAMES, question.into(), timeout).await;
         // To hear that nobody is there takes no time, and one that could not answer this may answer others.
         if matches!(answer, Err(AskError::Late(_))) {
             let until = Instant::now() + CHAINING_REST;
             *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
-        FramesAnswer::decode(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+        Ok(match answer {
+            Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
     /// Reads while connected; a lost connection ends it at once instead of after the client's time limit.
@@ -79,8 +85,7 @@ impl JetStream {
         while let Some(from) = Seq::new(next).filter(|from| from.get() <= to) {
             let Some(to) = Seq::new(to) else { return Err(Unavailable::Damaged) };
             let query = FramesQuery { operator: key.operator, stream: key.stream, from, to };
-            let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
-            let answer = match self.ask(question.into()).await {
+            let answer = match self.ask(query, ASK_TIMEOUT).await? {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!(error, "could not look up sealed frames");
@@ -171,6 +176,22 @@ impl Broker for JetStream {
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }
         Err(Unavailable::Lost)
+    }
+
+    async fn sealed_through(&self, key: StreamKey) -> Result<u64, Unavailable> {
+        if !self.bus.is_up() {
+            return Err(Unavailable::Broker);
+        }
+        // No stream comes so far: the answer carries no frames.
+        let end = Seq::new(Seq::MAX).ok_or(Unavailable::Damaged)?;
+        let query = FramesQuery { operator: key.operator, stream: key.stream, from: end, to: end };
+        match self.ask(query, SEALED_TIMEOUT).await? {
+            Ok(answer) => Ok(answer.sealed_through),
+            Err(error) => {
+                tracing::warn!(error, "could not ask how far a stream is sealed");
+                Err(Unavailable::Chaining)
+            }
+        }
     }
 
     async fn streams(&self, operator: contracts::OperatorId) -> Result<Vec<contracts::StreamNo>, Unavailable> {

@@ -134,7 +134,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let index = IndexWriter::start(Arc::clone(&store));
     let held = Arc::downgrade(&store);
-    let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index));
+    // Nobody waits for a row, and a process that ended over a full disk might not start again: accepting goes on without.
+    let kept = Arc::downgrade(&store);
+    health.warn("index", move || kept.upgrade().map_or(Ok(()), |store| store.well()));
+    let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index, new));
     let packers = Arc::<Packers>::default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let service = Arc::new(Service {

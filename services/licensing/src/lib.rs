@@ -23,6 +23,7 @@ use runtime::people::{OidcConfig, People};
 use runtime::rates::Rates;
 use runtime::signing::SigningKey;
 
+use ::store::cql::EngineKind;
 use actors::desk::{House, Work};
 use actors::sites::{ListAccess, SetLicensed, Surroundings};
 use actors::{Admissions, Desks, Directory, Teller};
@@ -111,7 +112,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     // Weak: metrics keep the checks for ever.
     let (link, kept, known) = (bus.clone(), Arc::downgrade(&store), Arc::clone(&people));
     health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
-    health.check("store", move || kept.upgrade().map_or(Ok(()), |store| store.reachable()));
+    let well = move || kept.upgrade().map_or(Ok(()), |store| store.reachable());
+    match config.store.engine {
+        // A server comes back by itself; an engine that could not sync does not.
+        EngineKind::Scylla => health.check("store", well),
+        EngineKind::Embedded => health.vital("store", well),
+    }
     // Operators need no people: their tokens go on.
     health.warn("people-keys", move || known.ready());
 

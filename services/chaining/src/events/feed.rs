@@ -9,11 +9,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use bus::{Bus, Delivery, Feed, FeedError, ReadError};
 use contracts::{OperatorId, subjects};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::actors::chain::{Chain, Stop, Surroundings, Take, Told};
 use crate::domain::partitions::Partitions;
-use crate::domain::places::Places;
+use crate::domain::places::{Places, Worked};
 use crate::error::with_causes;
 use crate::metrics::Metrics;
 use crate::trace;
@@ -37,6 +37,7 @@ pub struct Feeder {
     partitions: Partitions,
     places: Places,
     stored: u64,
+    worked: watch::Sender<Worked>,
     round: u64,
     metrics: Metrics,
 }
@@ -74,9 +75,15 @@ impl Feeder {
             partitions,
             places: Places::from(position),
             stored: position,
+            worked: watch::Sender::default(),
             round: 0,
             metrics,
         }
+    }
+
+    /// What is worked off, looked at as often as the position is written.
+    pub fn worked(&self) -> watch::Receiver<Worked> {
+        self.worked.subscribe()
     }
 
     /// Feeds for ever. Cancel it to stop: nothing is lost.
@@ -238,6 +245,7 @@ impl Feeder {
     async fn keep_position(&mut self) {
         let position = self.places.position();
         self.metrics.position(position);
+        self.worked.send_replace(self.places.worked());
         if position == self.stored {
             return;
         }

@@ -25,10 +25,10 @@ use crate::world::{Nobody, SOON, append, connect, frame, key, log_everything, op
 const FOLLOWED: Duration = Duration::from_millis(600);
 
 /// Stands where the log stands and passes on what it is told.
-struct Ear(mpsc::UnboundedSender<BlockSealed>);
+pub struct Ear(mpsc::UnboundedSender<BlockSealed>);
 
 impl Ear {
-    fn open() -> (Recipient<BlockSealed>, mpsc::UnboundedReceiver<BlockSealed>) {
+    pub fn open() -> (Recipient<BlockSealed>, mpsc::UnboundedReceiver<BlockSealed>) {
         let (heard, hears) = mpsc::unbounded_channel();
         (Self(heard).start().recipient(), hears)
     }

@@ -29,7 +29,7 @@ pub enum Unavailable {
     #[error("the alerts about this operator are full until a person has looked at them")]
     Alerts,
     /// What is sealed can't be looked up: chaining does not answer.
-    #[error("accepted records cannot be looked up: chaining does not answer")]
+    #[error("what is sealed cannot be looked up: chaining does not answer")]
     Chaining,
     /// Too much that is old is being looked up already.
     #[error("too many accepted records are being looked up")]
@@ -71,6 +71,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Accepted frames in order, without holes, that together hold all of `from..=to`, which MUST have been accepted. `hint` is
     /// a place on `TX` at or before the first of them, 0 if none is known.
     async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable>;
+
+    /// Seq of the last sealed record of a stream, 0 for none, as chaining says. [`Unavailable::Chaining`] when it does not say.
+    async fn sealed_through(&self, key: StreamKey) -> Result<u64, Unavailable>;
 
     /// The streams of an operator on which something was accepted, ascending.
     async fn streams(&self, operator: OperatorId) -> Result<Vec<StreamNo>, Unavailable>;

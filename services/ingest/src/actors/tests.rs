@@ -39,6 +39,8 @@ struct Fake {
     delay: Mutex<Duration>,
     alerts: Mutex<Vec<Difference>>,
     alerts_away: Mutex<bool>,
+    /// What chaining says is sealed; nothing when it does not answer.
+    sealed: Mutex<Option<u64>>,
     flagged: Mutex<Vec<Flagged>>,
     /// Old frames are asked for and do not come.
     hangs: Mutex<bool>,
@@ -100,6 +102,10 @@ impl Broker for Fake {
         Ok(wanted.map(|frame| Stored { tx_seq: 0, frame: frame.clone() }).collect())
     }
 
+    async fn sealed_through(&self, _: StreamKey) -> Result<u64, Unavailable> {
+        self.sealed.lock().unwrap().ok_or(Unavailable::Chaining)
+    }
+
     async fn streams(&self, _: OperatorId) -> Result<Vec<StreamNo>, Unavailable> {
         Ok(vec![StreamNo(0)])
     }
@@ -153,10 +159,14 @@ impl World {
         Self::over(Arc::default(), Arc::default())
     }
 
-    /// Another process over the same broker.
+    /// Another process over the same broker, which has had an index all along.
     fn over(fake: Arc<Fake>, store: Arc<Forgetful>) -> Self {
+        Self::begun(fake, store, false)
+    }
+
+    fn begun(fake: Arc<Fake>, store: Arc<Forgetful>, began_empty: bool) -> Self {
         let index = IndexWriter::start(store.clone());
-        let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index));
+        let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index, began_empty));
         let registry = Registry::new(truth, Arc::default(), 1);
         let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().unwrap();
         Self { fake, store, registry, key: StreamKey { operator, stream: StreamNo(0) } }
@@ -355,6 +365,35 @@ async fn a_broker_that_lost_records_is_not_written_to() {
     assert_eq!(world.send(2, &[A]).await, Err(Refusal::Unavailable(Unavailable::Lost)));
     let restarted = World::over(world.fake.clone(), world.store.clone());
     assert_eq!(restarted.send(2, &[A]).await, Err(Refusal::Unavailable(Unavailable::Lost)));
+}
+
+#[actix::test]
+async fn a_stream_the_index_does_not_know_is_begun_if_nothing_of_it_is_sealed() {
+    let lost = Err(Refusal::Unavailable(Unavailable::Lost));
+    let silent = Err(Refusal::Unavailable(Unavailable::Chaining));
+    // Whether the index was empty, what is sealed, how many records the broker holds, and what becomes of the next.
+    let cases = [
+        (true, Some(0), 0, None),
+        (true, Some(2), 0, Some(lost)),
+        (false, Some(2), 0, Some(lost)),
+        (true, Some(3), 2, Some(lost)),
+        (true, Some(2), 2, None),
+        (true, None, 0, Some(silent)),
+        (true, None, 2, None),
+        (false, None, 0, None),
+    ];
+    for (began_empty, sealed, held, refused) in cases {
+        let world = World::begun(Arc::default(), Arc::default(), began_empty);
+        if held > 0 {
+            world.fake.foreign(world.key, held);
+        }
+        *world.fake.sealed.lock().unwrap() = sealed;
+        let answer = world.send(held + 1, &[A]).await;
+        match refused {
+            Some(refused) => assert_eq!(answer, refused, "{began_empty} {sealed:?} {held}"),
+            None => assert!(appended(&answer), "{began_empty} {sealed:?} {held}: {answer:?}"),
+        }
+    }
 }
 
 #[actix::test]

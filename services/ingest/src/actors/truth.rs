@@ -35,6 +35,8 @@ pub struct Truth {
     pub index: IndexWriter,
     /// What is told when a record that was accepted comes with other values.
     pub(super) alarm: Alarm,
+    /// Whether the index was empty when the process started.
+    began_empty: bool,
     checks: Semaphore,
     finds: Semaphore,
 }
@@ -49,16 +51,16 @@ pub struct Checked {
 }
 
 impl Truth {
-    /// Puts the ways together.
-    pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter) -> Self {
+    /// Puts the ways together. `began_empty`: whether the index holds nothing yet.
+    pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter, began_empty: bool) -> Self {
         let (checks, finds) = (Semaphore::new(CHECKS_AT_ONCE_MAX), Semaphore::new(FINDS_AT_ONCE_MAX));
-        Self { broker, store, index, alarm: Alarm::new(), checks, finds }
+        Self { broker, store, index, alarm: Alarm::new(), began_empty, checks, finds }
     }
 
     /// The last frame of a stream.
     ///
     /// # Errors
-    /// [`Unavailable`]; `Lost` when the index knows of a batch that the broker does not.
+    /// [`Unavailable`]; `Lost` when the index, or chaining, knows of a batch that the broker does not.
     pub async fn head(&self, key: StreamKey) -> Result<Option<Stored>, Unavailable> {
         // The index first: it is never ahead of the broker, unless the broker lost something.
         let known = match self.store.last_batch(key).await {
@@ -68,13 +70,23 @@ impl Truth {
                 0
             }
         };
+        // An index that knows nothing of a stream can't tell a new one from one whose frames the broker lost: seqs would be accepted
+        // again with other bytes, under receipts that never get a block. Chaining can. It is asked before the broker, too.
+        let known = if known == 0 { self.broker.sealed_through(key).await } else { Ok(known) };
         let last = self.broker.last(key).await?;
         let held = last.as_ref().map_or(0, |stored| stored.frame.last_seq());
-        if held < known {
-            tracing::error!(held, known, stream = %key.stream, "the broker holds seqs up to {held}, {known} were accepted");
-            return Err(Unavailable::Lost);
+        match known {
+            Ok(known) if held < known => {
+                tracing::error!(held, known, stream = %key.stream, "the broker holds seqs up to {held}, {known} were accepted");
+                Err(Unavailable::Lost)
+            }
+            // Who began without an index may have made the very TX it sees: it refuses a stream until chaining has answered, which
+            // costs a new deployment a moment. Who began with one was refused its start if TX was gone; it goes on, for accepting must
+            // not wait for sealing. So does who finds frames of the stream.
+            Err(Unavailable::Chaining) if held == 0 && self.began_empty => Err(Unavailable::Chaining),
+            Ok(_) | Err(Unavailable::Chaining) => Ok(last),
+            Err(unavailable) => Err(unavailable),
         }
-        Ok(last)
     }
 
     /// How far each stream of an operator has come, ascending, whichever replica took its records.
