@@ -19,10 +19,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::history::{Author, EntityId, Event, Head, Kind};
-use super::sites::domain_name::DomainName;
 use fact::{Decision, Fact, Ground, LegalEntity};
 use keys::Key;
-use licence::{Licence, Step};
+use licence::{HeldDomain, Licence, Step};
 
 /// A scope of an access token: send records.
 pub const RECORDS_WRITE: &str = "records:write";
@@ -277,10 +276,9 @@ impl Operator {
         }
     }
 
-    /// The domains of its licences that are in the register and not at their end.
-    pub fn licensed_domains(&self) -> Vec<DomainName> {
-        let held = |licence: &&Licence| matches!(licence.state, LicenceState::Active | LicenceState::Suspended);
-        self.licences.iter().filter(held).flat_map(|licence| licence.places.domains.iter().cloned()).collect()
+    /// The domains of its licences that are in the register, each up to when.
+    pub fn licensed_domains(&self) -> Vec<HeldDomain> {
+        self.licences.iter().flat_map(Licence::held_domains).collect()
     }
 
     /// As the other services are told.

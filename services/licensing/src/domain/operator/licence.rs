@@ -91,6 +91,15 @@ pub struct Places {
     pub apps: Vec<Line<300>>,
 }
 
+/// A domain that a licence keeps from being blocked, and up to when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDomain {
+    /// The domain, with its subdomains.
+    pub domain: DomainName,
+    /// When the licence's time is over.
+    pub until: UnixMillis,
+}
+
 /// Most venues, domains or apps of one licence.
 pub const PLACES_MAX: usize = 1_000;
 
@@ -145,6 +154,14 @@ impl Licence {
     /// Whether it was ever in the register.
     pub fn was_active(&self) -> bool {
         !self.active.is_empty()
+    }
+
+    /// Its domains, while it is in the register. Time ends that without a fact, so each has its end with it.
+    pub fn held_domains(&self) -> impl Iterator<Item = HeldDomain> + '_ {
+        let held = matches!(self.state, LicenceState::Active | LicenceState::Suspended);
+        let until = self.expires.filter(|_| held);
+        let domains = until.into_iter().flat_map(move |until| self.places.domains.iter().map(move |domain| (domain, until)));
+        domains.map(|(domain, until)| HeldDomain { domain: domain.clone(), until })
     }
 
     /// Takes a step that was checked, and keeps the times in which it was active.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::decide::{Command, Refusal, Rules};
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
 use super::keys::{ProofClaims, PublicJwk};
-use super::licence::{Fee, Places};
+use super::licence::{Fee, HeldDomain, Places};
 use super::{Operator, Stage};
 use crate::domain::history::Author;
 
@@ -269,6 +269,20 @@ fn what_follows_for_wagers_is_told() {
     assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
     assert_eq!(standing.flag(Vertical::Slots, UnixMillis(before)), Some(Flag::OutsideLicence));
     assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"], "settlements go on");
+}
+
+#[test]
+fn domains_are_licensed_up_to_the_end_of_the_licence() {
+    let mut desk = Desk::licensed(LicenceKind::Betting);
+    let domain: crate::domain::sites::domain_name::DomainName = "good.ua".parse().expect("a name");
+    let places = Places { domains: vec![domain.clone()], ..Places::default() };
+    desk.decided(Decision::Place { licence: 1, places }).expect("placed");
+    let until = desk.operator.licences[0].expires.expect("an end");
+    assert_eq!(desk.operator.licensed_domains(), [HeldDomain { domain, until }]);
+    desk.decided(Decision::Suspend { licence: 1, reason: reason() }).expect("suspended");
+    assert_eq!(desk.operator.licensed_domains().len(), 1, "a suspension ends nothing");
+    desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("revoked");
+    assert_eq!(desk.operator.licensed_domains(), []);
 }
 
 #[test]

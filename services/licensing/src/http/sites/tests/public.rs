@@ -1,8 +1,11 @@
 //! What everybody may read, without a token.
 
+use contracts::UnixMillis;
+
 use super::*;
 use crate::actors::sites::SetLicensed;
 use crate::actors::sites::tests::verify;
+use crate::domain::operator::licence::HeldDomain;
 
 #[actix_rt::test]
 async fn a_look_up_takes_any_way_to_write_a_name() {
@@ -16,7 +19,10 @@ async fn a_look_up_takes_any_way_to_write_a_name() {
     blocks.push(account);
     site.carry_out(&body).await;
     let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
-    let licensed = vec![(operator.parse().expect("a UUID"), vec!["good.ua".parse().expect("a name")])];
+    let licensed = vec![(
+        operator.parse().expect("a UUID"),
+        vec![HeldDomain { domain: "good.ua".parse().expect("a name"), until: UnixMillis(i64::MAX) }],
+    )];
     site.list.set_licensed(SetLicensed(licensed)).await.expect("answers");
 
     for asked in ["казино.укр", "КАЗИНО.УКР", "xn--80aodfsg.xn--j1amh", "XN--80AODFSG.XN--J1AMH.", "казино。укр"]
