@@ -1,6 +1,8 @@
 //! An operator: a legal entity, its licences and keys. Its state is what its facts make of it; commands are held against the state and
 //! become facts, or are refused.
 
+pub mod certificate;
+mod check;
 pub mod decide;
 pub mod fact;
 pub mod keys;
@@ -266,8 +268,9 @@ impl Operator {
         self.licences.iter().filter_map(|licence| licence.active.first()).map(|time| time.from).min()
     }
 
-    /// What a token for one of its keys may allow. Who is not live has nothing to send; who is suspended, or was licensed once, still
-    /// settles its wagers and so still sends.
+    /// What a token for one of its keys may allow. Who is not live has nothing to send. Who is live keeps it whatever becomes of its
+    /// licences: open wagers are still to be settled, and a wager that was taken without a licence is a fact that the regulator wants
+    /// more than any other; it is recorded with its flag. What ends sending is that the keys are revoked, or over.
     pub fn scopes(&self, env: Env) -> &'static [&'static str] {
         match env {
             Env::Test if self.entity.is_some() => SCOPES,

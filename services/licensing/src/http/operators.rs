@@ -312,7 +312,8 @@ pub async fn certify(
 ) -> Result<HttpResponse, ApiError> {
     let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
     let CertificateForm { certificate } = form::read(&request, payload).await?;
-    service.certificates.check(&certificate, id).map_err(|error| form::invalid("/certificate", &error.to_string()))?;
+    let checked = service.certificates.check(&certificate, id, now());
+    checked.map_err(|error| form::invalid("/certificate", &error.to_string()))?;
     service.decide(id, expected, Command::Certify { certificate }, by).await
 }
 

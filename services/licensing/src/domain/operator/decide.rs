@@ -6,14 +6,11 @@ use contracts::{OperatorId, UnixMillis};
 use uuid::Uuid;
 
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
-use super::keys::{self, BadKey, PublicJwk};
-use super::licence::{self, Fee, PLACES_MAX, Places, Step};
-use super::{Operator, Proposal, Stage};
+use super::licence::{self, Fee, Places, Step};
+use super::{Operator, Proposal, Stage, check, keys};
 use crate::domain::history::Author;
 use crate::domain::text::Line;
 
-/// Most brands of an operator.
-pub const BRANDS_MAX: usize = 100;
 /// Most licences an operator may apply for, refused ones included.
 pub const LICENCES_MAX: usize = 200;
 /// Most keys of an operator that are not revoked.
@@ -144,7 +141,7 @@ impl Operator {
         if let Command::Register(entity) = command {
             return match &self.entity {
                 Some(_) => conflict("the operator is in the register"),
-                None => checked_entity(entity).map(|entity| Fact::Registered { entity }),
+                None => check::entity(entity).map(|entity| Fact::Registered { entity }),
             };
         }
         let Some(known) = &self.entity else { return Err(Refusal::NotFound(format!("operator {}", self.id))) };
@@ -154,10 +151,10 @@ impl Operator {
                 invalid("/edrpou", "another code is another operator: register it")
             }
             Command::Amend(entity) if entity == *known => conflict("nothing would change"),
-            Command::Amend(entity) => checked_entity(entity).map(|entity| Fact::Amended { entity }),
+            Command::Amend(entity) => check::entity(entity).map(|entity| Fact::Amended { entity }),
             Command::Apply { .. } if self.licences.len() >= LICENCES_MAX => conflict("too many applications"),
             Command::Apply { kind, places } => {
-                checked_places(&places, "/places")?;
+                check::places(&places, "/places")?;
                 Ok(Fact::Applied { kind, places })
             }
             Command::Review { licence } => {
@@ -272,10 +269,10 @@ impl Operator {
             Decision::Activate { expires, .. } if expires.0 <= now => {
                 return invalid("/decision/expires", "lies in the past");
             }
-            Decision::Place { places, .. } => checked_places(places, "/decision/places")?,
+            Decision::Place { places, .. } => check::places(places, "/decision/places")?,
             Decision::AddKey { jwk, env, not_before, expires, proof } => {
-                check_key(jwk, *env, (not_before.0, expires.0), now)?;
-                keys::check_proof(proof, jwk, *env, self.id, issuer, now).map_err(|error| bad_key("proof", &error))?;
+                check::key(jwk, (not_before.0, expires.0), now)?;
+                keys::check_proof(proof, jwk, *env, self.id, issuer, now).map_err(|error| check::bad_key("proof", &error))?;
             }
             _ => {}
         }
@@ -325,50 +322,9 @@ impl Operator {
                 conflict("nothing would change")
             }
             Decision::RequireSignature { .. } => Ok(()),
-            Decision::GoLive {} => match self.stage() {
-                Stage::Conformance => Ok(()),
-                stage => conflict(format!("the operator is at the stage {stage:?}: live follows conformance")),
-            },
+            Decision::GoLive {} => self.check_go_live(now),
         }
     }
-}
-
-fn checked_entity(entity: LegalEntity) -> Result<LegalEntity, Refusal> {
-    if entity.brands.len() > BRANDS_MAX {
-        return invalid("/brands", format!("has more than {BRANDS_MAX}"));
-    }
-    match entity.email.as_str().split_once('@') {
-        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains('@') => Ok(entity),
-        _ => invalid("/email", "must be a mail address of the organisation"),
-    }
-}
-
-fn checked_places(places: &Places, pointer: &str) -> Result<(), Refusal> {
-    let sizes = [("venues", places.venues.len()), ("domains", places.domains.len()), ("apps", places.apps.len())];
-    match sizes.into_iter().find(|(_, size)| *size > PLACES_MAX) {
-        Some((name, _)) => invalid(&format!("{pointer}/{name}"), format!("has more than {PLACES_MAX}")),
-        None => Ok(()),
-    }
-}
-
-fn check_key(
-    jwk: &PublicJwk,
-    _env: Env,
-    (not_before, expires): (UnixMillis, UnixMillis),
-    now: UnixMillis,
-) -> Result<(), Refusal> {
-    jwk.open().map_err(|error| bad_key("jwk", &error))?;
-    if expires <= not_before.max(now) {
-        return invalid("/decision/expires", "must be after not_before and in the future");
-    }
-    if expires.0.saturating_sub(not_before.0) > keys::KEY_LIFE_MS_MAX {
-        return invalid("/decision/expires", "a key may be used for three years at most");
-    }
-    Ok(())
-}
-
-fn bad_key(member: &str, error: &BadKey) -> Refusal {
-    Refusal::Invalid { pointer: format!("/decision/{member}"), detail: error.to_string() }
 }
 
 /// Who an operator is before it is in the register.

@@ -1,5 +1,6 @@
 //! An operator led through its life, and led astray.
 
+mod go_live;
 mod requests;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};
@@ -128,7 +129,7 @@ impl Desk {
         let mut desk = Self::licensed(LicenceKind::Betting);
         desk.decided(add_key(1, Env::Live, desk.now)).expect("a key");
         desk.decided(add_key(2, Env::Test, desk.now)).expect("a key");
-        desk.done(1, Command::Certify { certificate: "e30.e30.AA".to_owned() });
+        desk.done(1, Command::Certify { certificate: certificate(desk.now) });
         desk.decided(Decision::GoLive {}).expect("live");
         desk
     }
@@ -141,6 +142,11 @@ impl Desk {
 fn activate(now: i64) -> Decision {
     let expires = Moment(UnixMillis(now + 1_000_000));
     Decision::Activate { licence: 1, number: "Б-1".parse().expect("a line"), expires }
+}
+
+/// A certificate of a moment; its signature was looked at before it comes here.
+fn certificate(now: i64) -> String {
+    sign(&key_of(8).0, &json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt"}), &json!({"iat": now / 1000}))
 }
 
 fn reason() -> crate::domain::text::Line<1000> {
@@ -161,7 +167,7 @@ fn an_operator_goes_from_application_to_live() {
         desk.decided(decision).expect("a key");
         assert_eq!(desk.operator.stage(), stage);
     }
-    desk.done(1, Command::Certify { certificate: "e30.e30.AA".to_owned() });
+    desk.done(1, Command::Certify { certificate: certificate(desk.now) });
     assert_eq!(desk.operator.scopes(Env::Live).len(), 0);
     desk.decided(Decision::GoLive {}).expect("live");
     assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"]);
