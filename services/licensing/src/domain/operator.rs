@@ -4,6 +4,7 @@
 pub mod certificate;
 mod check;
 pub mod decide;
+pub mod difference;
 pub mod fact;
 pub mod keys;
 pub mod licence;

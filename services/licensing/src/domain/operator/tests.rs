@@ -1,6 +1,7 @@
 //! An operator led through its life, and led astray.
 
 mod go_live;
+mod history;
 mod requests;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};

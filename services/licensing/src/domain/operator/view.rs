@@ -1,4 +1,4 @@
-//! An operator as it is shown: the same members in the register, in histories and to clerks, and what changed between two versions.
+//! An operator as it is shown: the same members in the register, in histories and to clerks.
 
 use contracts::UnixMillis;
 use contracts::registry::{Env, LicenceKind, LicenceState};
@@ -248,44 +248,5 @@ impl Operator {
     pub fn integration(&self, calendar: &Calendar, now: UnixMillis) -> Option<Clock> {
         let due = calendar.months_after(self.registered_at()?, INTEGRATION_MONTHS);
         Some(Clock::new(due, self.live_since, now))
-    }
-}
-
-/// A member that differs between two versions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// JSON pointer.
-    pub pointer: String,
-    /// What stood there; absent when nothing did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
-    /// What stands there; absent when nothing does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
-}
-
-/// What differs between two JSON values, as far down as both are objects, or arrays that did not shrink.
-pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
-    let mut found = Vec::new();
-    compare(String::new(), Some(before), Some(after), &mut found);
-    found
-}
-
-fn compare(pointer: String, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
-    match (before, after) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                let name_escaped = name.replace('~', "~0").replace('/', "~1");
-                compare(format!("{pointer}/{name_escaped}"), old.get(name), new.get(name), found);
-            }
-        }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() <= new.len() => {
-            for (at, new) in new.iter().enumerate() {
-                compare(format!("{pointer}/{at}"), old.get(at), Some(new), found);
-            }
-        }
-        (before, after) if before == after => {}
-        (before, after) => found.push(Difference { pointer, before: before.cloned(), after: after.cloned() }),
     }
 }
