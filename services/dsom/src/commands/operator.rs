@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use contracts::OperatorId;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, list, proposed, show, word};
+use super::desk::{Desk, Ground, GroundIfAny, list, proposed, show, word};
 use crate::Failure;
 use crate::register::{self, days_from_now};
 
@@ -101,8 +101,13 @@ enum What {
     },
     /// Lists what waits for a second person
     Proposals,
-    /// Confirms another's proposal
-    Confirm { operator: OperatorId, proposal: String },
+    /// Confirms another's proposal; with a ground, takes up what the operator asked for, for another clerk to confirm
+    Confirm {
+        operator: OperatorId,
+        proposal: String,
+        #[command(flatten)]
+        ground: GroundIfAny,
+    },
     /// Refuses a proposal, or takes one's own back
     Decline {
         operator: OperatorId,
@@ -161,8 +166,9 @@ impl Operator {
                 }
                 return Ok(());
             }
-            What::Confirm { operator, proposal } => {
-                show(&clerk.confirm(&operator.to_string(), &proposal).await?.body);
+            What::Confirm { operator, proposal, ground } => {
+                let ground = ground.json()?;
+                show(&clerk.confirm(&operator.to_string(), &proposal, ground.as_ref()).await?.body);
                 return Ok(());
             }
             What::Decline { operator, proposal, reason } => {

@@ -194,7 +194,7 @@ impl<'a> Way<'a> {
         let ground =
             json!({"law": "development", "document": "development", "document_hash": contracts::Hash([0; 32])});
         let proposal = self.one.propose(&self.id, decision, &ground).await?;
-        self.other.confirm(&self.id, &proposal).await.map(drop)
+        self.other.confirm(&self.id, &proposal, None).await.map(drop)
     }
 }
 

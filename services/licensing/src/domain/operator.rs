@@ -43,10 +43,12 @@ pub const USUAL_SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ];
 pub struct Proposal {
     /// What is to be decided.
     pub decision: Decision,
-    /// What it rests on; `None`: the operator asked for it.
+    /// What it rests on; `None`: the operator asked for it, and no clerk has taken it up.
     pub ground: Option<Ground>,
-    /// Who proposed it.
+    /// Who proposed it, or asked for it.
     pub by: Author,
+    /// The clerk who took up what the operator asked for.
+    pub endorsed_by: Option<Author>,
     /// When.
     pub at: UnixMillis,
     /// Up to when it may be confirmed.
@@ -114,7 +116,12 @@ impl Proposal {
 
     /// Whether the operator itself asked for it.
     pub fn is_request(&self) -> bool {
-        self.ground.is_none()
+        self.ground.is_none() || self.endorsed_by.is_some()
+    }
+
+    /// The clerk whose proposal it is; `None`: the operator asked for it, and no clerk has taken it up.
+    pub fn clerk(&self) -> Option<&Author> {
+        if self.is_request() { self.endorsed_by.as_ref() } else { Some(&self.by) }
     }
 }
 
@@ -171,12 +178,19 @@ impl Operator {
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
                 let ground = Some(ground);
-                let waiting = Proposal { decision, ground, by, at, expires: expires.0, outcome: None };
+                let expires = expires.0;
+                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, outcome: None };
                 self.proposals.insert(proposal, waiting);
             }
             Fact::Requested { proposal, expires, decision } => {
-                let waiting = Proposal { decision, ground: None, by, at, expires: expires.0, outcome: None };
+                let expires = expires.0;
+                let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, outcome: None };
                 self.proposals.insert(proposal, waiting);
+            }
+            Fact::Endorsed { proposal, expires, ground } => {
+                if let Some(asked) = self.proposals.get_mut(&proposal) {
+                    (asked.ground, asked.endorsed_by, asked.expires) = (Some(ground), Some(by), expires.0);
+                }
             }
             Fact::Confirmed { proposal } => {
                 if let Some(decision) = self.answer(proposal, Outcome::Confirmed) {

@@ -1,4 +1,5 @@
-//! `/v1/operators/{operator}/keys/requests`: what an operator asks for itself. A request is a proposal that one clerk confirms.
+//! `/v1/operators/{operator}/keys/requests`: what an operator asks for itself. One clerk takes a request up
+//! as a proposal, another confirms it.
 
 use std::sync::Arc;
 
@@ -83,8 +84,8 @@ pub async fn get(
         .ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))
 }
 
-/// Asks for a key of the caller's own to be registered (with the proof that the caller holds it) or revoked. A clerk must confirm it;
-/// until then nothing changes. At most 10 wait at a time, for as long as any proposal.
+/// Asks for a key of the caller's own to be registered (with the proof that the caller holds it) or revoked. One clerk takes it
+/// up, another confirms it; until then nothing changes. At most 10 wait at a time, for as long as any proposal.
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/keys/requests", tag = "keys", request_body = Object,
     security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))

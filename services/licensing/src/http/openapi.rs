@@ -26,7 +26,7 @@ const REGISTER: &[Refusals] = &[
     (
         "/v1/operators/{operator}/proposals/{proposal}/confirmation",
         "post",
-        &[ALWAYS, NAMED, CHANGE, &[Code::OwnProposal, Code::ProposalOver]],
+        &[ALWAYS, NAMED, FORM, CHANGE, &[Code::OwnProposal, Code::ProposalOver]],
     ),
     (
         "/v1/operators/{operator}/proposals/{proposal}/refusal",

@@ -250,20 +250,30 @@ pub async fn propose(
     service.decide(id, expected, Command::Propose { proposal, decision, ground }, by).await
 }
 
-/// Confirms another's proposal: it is decided.
+/// What a clerk takes up an operator's request on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmationForm {
+    ground: Ground,
+}
+
+/// Confirms another's proposal, without a body: it is decided. What the operator asked for becomes a proposal of the clerk who confirms
+/// it first, with its `ground` in the body; another clerk confirms that.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions", security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions", request_body = Object,
+    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn confirm(
     request: HttpRequest,
     Clerk(by): Clerk,
     path: web::Path<(String, String)>,
+    payload: web::Payload,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, proposal) = proposal_of(path)?;
     let expected = form::if_match(&request)?;
-    service.decide(id, expected, Command::Confirm { proposal }, by).await
+    let ground = form::read_if_any(&request, payload).await?.map(|ConfirmationForm { ground }| ground);
+    service.decide(id, expected, Command::Confirm { proposal, ground }, by).await
 }
 
 /// Why a proposal is refused or taken back.

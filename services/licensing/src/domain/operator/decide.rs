@@ -71,10 +71,12 @@ pub enum Command {
         /// The world of the token.
         env: Env,
     },
-    /// Confirm another's proposal.
+    /// Confirm another's proposal, or take up what the operator asked for.
     Confirm {
         /// Which.
         proposal: Uuid,
+        /// What it rests on, of what the operator asked for and no clerk has taken up.
+        ground: Option<Ground>,
     },
     /// Refuse a proposal, or take one's own back.
     Decline {
@@ -179,15 +181,7 @@ impl Operator {
                 Ok(Fact::Proposed { proposal, expires, decision, ground })
             }
             Command::Request { proposal, decision, env } => self.request(proposal, decision, env, now, rules),
-            Command::Confirm { proposal } => {
-                let waiting = self.waiting(proposal, now)?;
-                if waiting.by.sub == by.sub {
-                    return Err(Refusal::OwnProposal);
-                }
-                // Much may have happened since it was proposed.
-                self.check_now(&waiting.decision, now)?;
-                Ok(Fact::Confirmed { proposal })
-            }
+            Command::Confirm { proposal, ground } => self.confirm(proposal, ground, by, now, rules),
             Command::Decline { proposal, reason } => {
                 self.waiting(proposal, now)?;
                 Ok(Fact::Declined { proposal, reason })
@@ -254,7 +248,7 @@ impl Operator {
         Ok(())
     }
 
-    fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
+    pub(super) fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
         let found = self.proposals.get(&proposal).ok_or_else(|| Refusal::NotFound(format!("proposal {proposal}")))?;
         match found.outcome {
             Some(outcome) => Err(Refusal::ProposalOver(format!("was answered: {outcome:?}").to_lowercase())),
@@ -280,7 +274,7 @@ impl Operator {
     }
 
     /// Whether the state allows a decision.
-    fn check_now(&self, decision: &Decision, now: UnixMillis) -> Result<(), Refusal> {
+    pub(super) fn check_now(&self, decision: &Decision, now: UnixMillis) -> Result<(), Refusal> {
         let step = |licence: &u32, step| self.check_step(*licence, step, now);
         match decision {
             Decision::Approve { licence } => step(licence, Step::Approve),

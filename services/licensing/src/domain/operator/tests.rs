@@ -109,7 +109,7 @@ impl Desk {
 
     fn decided(&mut self, decision: Decision) -> Result<(), Refusal> {
         let proposal = self.propose(decision)?;
-        self.try_do(2, Command::Confirm { proposal })
+        self.try_do(2, confirm(proposal))
     }
 
     /// Up to a licence of this kind in the register.
@@ -138,6 +138,10 @@ impl Desk {
     fn state(&self) -> LicenceState {
         self.operator.licences[0].state_at(UnixMillis(self.now))
     }
+}
+
+fn confirm(proposal: Uuid) -> Command {
+    Command::Confirm { proposal, ground: None }
 }
 
 fn activate(now: i64) -> Decision {
@@ -183,28 +187,28 @@ fn nobody_decides_alone_late_or_twice() {
     let mut desk = Desk::licensed(LicenceKind::Betting);
     let suspend = Decision::Suspend { licence: 1, reason: reason() };
     let proposal = desk.propose(suspend.clone()).expect("proposed");
-    assert_eq!(desk.try_do(1, Command::Confirm { proposal }), Err(Refusal::OwnProposal));
+    assert_eq!(desk.try_do(1, confirm(proposal)), Err(Refusal::OwnProposal));
     assert_eq!(desk.state(), LicenceState::Active);
-    desk.done(2, Command::Confirm { proposal });
+    desk.done(2, confirm(proposal));
     assert_eq!(desk.state(), LicenceState::Suspended);
-    assert!(matches!(desk.try_do(3, Command::Confirm { proposal }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(3, confirm(proposal)), Err(Refusal::ProposalOver(_))));
 
     let late = desk.propose(Decision::Resume { licence: 1 }).expect("proposed");
     desk.now += RULES.proposal_life_ms;
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: late }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(2, confirm(late)), Err(Refusal::ProposalOver(_))));
 
     // Who proposed may take back; then it is over for everybody.
     let own = desk.propose(Decision::Resume { licence: 1 }).expect("proposed");
     desk.done(1, Command::Decline { proposal: own, reason: reason() });
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: own }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(2, confirm(own)), Err(Refusal::ProposalOver(_))));
 
     // Two proposals of one thing: the second meets another state.
     let (first, second) = (
         desk.propose(Decision::Resume { licence: 1 }).expect("proposed"),
         desk.propose(Decision::Resume { licence: 1 }).expect("proposed"),
     );
-    desk.done(2, Command::Confirm { proposal: first });
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: second }), Err(Refusal::Conflict(_))));
+    desk.done(2, confirm(first));
+    assert!(matches!(desk.try_do(2, confirm(second)), Err(Refusal::Conflict(_))));
 }
 
 #[test]
@@ -336,10 +340,10 @@ proptest! {
                 9 => decision(Decision::Resume { licence: 1 }),
                 10 => decision(Decision::Revoke { licence: 1, reason: reason() }),
                 11 => decision(Decision::Surrender { licence: 1 }),
-                _ => match last { Some(proposal) => Command::Confirm { proposal }, None => continue },
+                _ => match last { Some(proposal) => confirm(proposal), None => continue },
             };
             let proposed = match &command { Command::Propose { proposal, .. } => Some(*proposal), _ => None };
-            let confirmed = match &command { Command::Confirm { proposal } => desk.operator.proposals.get(proposal).map(|one| one.by.sub.clone()), _ => None };
+            let confirmed = match &command { Command::Confirm { proposal, .. } => desk.operator.proposals.get(proposal).map(|one| one.by.sub.clone()), _ => None };
             let outcome = desk.try_do(by, command);
             if outcome.is_ok() { last = proposed.or(last); }
             let after = desk.operator.licences.first().map(|licence| licence.state);

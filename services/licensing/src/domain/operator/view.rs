@@ -133,15 +133,18 @@ pub struct KeyView<'a> {
 pub struct ProposalView<'a> {
     /// Its id.
     pub id: String,
-    /// Who proposed it.
+    /// Who proposed it, or asked for it.
     pub by: &'a str,
+    /// The clerk who took up what the operator asked for; absent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endorsed_by: Option<&'a str>,
     /// When.
     pub at: String,
     /// Up to when it may be confirmed.
     pub expires: String,
     /// What is to be decided.
     pub decision: &'a Decision,
-    /// What it rests on; absent when the operator asked for it.
+    /// What it rests on; absent when the operator asked for it and no clerk has taken it up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ground: Option<&'a Ground>,
     /// What became of it; absent while it waits.
@@ -200,12 +203,18 @@ impl<'a> ProposalView<'a> {
         Self {
             id: id.to_string(),
             by: &proposal.by.sub,
+            endorsed_by: proposal.endorsed_by.as_ref().map(|clerk| clerk.sub.as_str()),
             at: proposal.at.to_string(),
             expires: proposal.expires.to_string(),
             decision: &proposal.decision,
             ground: proposal.ground.as_ref(),
             outcome: proposal.outcome,
         }
+    }
+
+    /// A request as it is shown to who made it.
+    fn asked(id: &uuid::Uuid, request: &'a Proposal) -> Self {
+        Self { endorsed_by: None, ground: None, ..Self::new(id, request) }
     }
 }
 
@@ -234,13 +243,14 @@ impl Operator {
         }
     }
 
-    /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose is not its to see yet.
+    /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
+    /// what it asked for, is not its to see yet.
     pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
         let own = |(_, proposal): &(&uuid::Uuid, &Proposal)| proposal.is_request() && proposal.waits(now);
         OwnKeys {
             version: self.head.version,
             keys: self.keys.iter().map(KeyView::new).collect(),
-            requests: self.proposals.iter().filter(own).map(|(id, one)| ProposalView::new(id, one)).collect(),
+            requests: self.proposals.iter().filter(own).map(|(id, one)| ProposalView::asked(id, one)).collect(),
         }
     }
 

@@ -73,7 +73,7 @@ fn what_is_needed_is_looked_at_when_it_is_confirmed() {
     let mut desk = Desk::ready(0);
     let proposal = desk.propose(Decision::GoLive {}).expect("proposed");
     desk.decided(revoke_live()).expect("revoked");
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal }), Err(Refusal::Conflict(_))));
+    assert!(matches!(desk.try_do(2, confirm(proposal)), Err(Refusal::Conflict(_))));
     assert_eq!(desk.operator.live_since, None);
 }
 
