@@ -185,6 +185,15 @@ impl Licence {
             kind: self.kind,
             state: self.state,
             active: self.active.iter().map(bounded).collect(),
+            ends: self.ends(),
+        }
+    }
+
+    /// When it was taken away or given back, or else when its time is over.
+    fn ends(&self) -> Option<UnixMillis> {
+        match self.state {
+            LicenceState::Revoked | LicenceState::Surrendered => Some(self.since),
+            _ => self.expires,
         }
     }
 }
@@ -254,6 +263,10 @@ mod tests {
         assert_eq!(licence.state_at(UnixMillis(100)), LicenceState::Expired);
         let times = licence.standing().active;
         assert_eq!(times, [ActiveTime { from: UnixMillis(5), until: Some(UnixMillis(100)) }]);
+        assert_eq!(licence.standing().ends, Some(UnixMillis(100)));
+        licence.take(Step::Suspend, UnixMillis(50));
+        licence.take(Step::Revoke, UnixMillis(60));
+        assert_eq!(licence.standing().ends, Some(UnixMillis(60)));
     }
 
     proptest! {
