@@ -65,11 +65,10 @@ pub async fn list(request: HttpRequest, _: Reader, service: web::Data<Arc<Servic
     let limit = super::limit(which.limit, PAGE, PAGE_MAX)?;
     let (now, wanted) = (now(), which.q.as_deref().map(str::to_lowercase));
     let chosen = |operator: &Arc<Operator>| {
-        let view = || operator.view(&service.calendar, now);
         which.after.is_none_or(|after| operator.id > after)
             && which.stage.is_none_or(|stage| operator.stage() == stage)
             && wanted.as_deref().is_none_or(|wanted| holds(operator, wanted))
-            && which.overdue.is_none_or(|overdue| is_overdue(&view()) == overdue)
+            && which.overdue.is_none_or(|overdue| operator.is_late(&service.calendar, now) == overdue)
     };
     let mut found: Vec<Arc<Operator>> = service.directory.all().into_iter().filter(chosen).take(limit + 1).collect();
     let more = found.len() > limit;
@@ -77,12 +76,6 @@ pub async fn list(request: HttpRequest, _: Reader, service: web::Data<Arc<Servic
     let next = found.last().filter(|_| more).map(|last| last.id);
     let views: Vec<_> = found.iter().map(|operator| operator.view(&service.calendar, now)).collect();
     Ok(HttpResponse::Ok().json(json!({"operators": views, "next": next})))
-}
-
-fn is_overdue(view: &crate::domain::operator::view::OperatorView<'_>) -> bool {
-    let late = |clock: &crate::domain::operator::view::Clock| clock.overdue && clock.done.is_none();
-    view.integration.as_ref().is_some_and(late)
-        || view.licences.iter().any(|licence| licence.register_entry.as_ref().is_some_and(late))
 }
 
 fn holds(operator: &Operator, wanted: &str) -> bool {

@@ -317,8 +317,7 @@ impl<'a> Case<'a> {
     pub fn certificate_of(&self, checklist: &str, result: &str) -> String {
         let kid = jwk_of(&self.world.conformance).thumbprint();
         let header = json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt", "kid": kid});
-        let claims =
-            json!({"sub": self.id, "iat": now_s(), "env": "test", "result": result, "checklist": checklist});
+        let claims = json!({"sub": self.id, "iat": now_s(), "env": "test", "result": result, "checklist": checklist});
         jws(&self.world.conformance, &header, &claims)
     }
 

@@ -6,21 +6,48 @@ use contracts::registry::{Env, LicenceState};
 use super::decide::{Refusal, conflict, invalid};
 use super::fact::LegalEntity;
 use super::keys::{self, BadKey, Key, PublicJwk};
-use super::licence::{PLACES_MAX, Places};
+use super::licence::{Licence, PLACES_MAX, Places};
 use super::{Operator, Stage, certificate};
+use crate::domain::text::Line;
 
 /// Most brands of an operator.
 pub const BRANDS_MAX: usize = 100;
 
 impl Operator {
+    /// Whether a licence may be entered in the register under a number, up to a moment. That another operator has the number is found
+    /// when it is claimed.
+    pub(super) fn check_entry(
+        &self,
+        licence: &Licence,
+        number: &Line<40>,
+        expires: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<(), Refusal> {
+        let id = licence.id;
+        if licence.fee_paid_at.is_none() {
+            return conflict(format!("the fee of licence {id} is not paid"));
+        }
+        if let Some(other) = self.licences.iter().find(|other| other.number.as_ref() == Some(number)) {
+            return conflict(format!("the number {number} is that of licence {} of the operator", other.id));
+        }
+        if expires <= now {
+            return conflict(format!("licence {id} would be over by now: propose it anew with a later end"));
+        }
+        Ok(())
+    }
+
     /// Whether it may send records of the market: the checks were passed and not too long ago, and at this moment it has a licence to
     /// take wagers under and a key to send them with.
     pub(super) fn check_go_live(&self, now: UnixMillis) -> Result<(), Refusal> {
         let usable = |key: &Key| key.env == Env::Live && key.is_usable(now);
         let recent = |filed: &String| certificate::counts(filed, now);
         match self.stage() {
-            Stage::Conformance if !self.has(LicenceState::Active, now) => conflict("live needs a licence that is active"),
-            Stage::Conformance if !self.keys.iter().any(usable) => conflict("live needs a live key that may be used now"),
+            Stage::Conformance if !self.has(LicenceState::Active, now) => {
+                conflict("live needs a licence that is active")
+            }
+            Stage::Conformance if !self.keys.iter().any(usable) => {
+                conflict("live needs a live key that may be used now")
+            }
             Stage::Conformance if !self.certificate.iter().any(recent) => {
                 conflict("the certificate of the checks is too old: file a new one")
             }

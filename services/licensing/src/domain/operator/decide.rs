@@ -266,7 +266,8 @@ impl Operator {
             Decision::Place { places, .. } => check::places(places, "/decision/places")?,
             Decision::AddKey { jwk, env, not_before, expires, proof } => {
                 check::key(jwk, (not_before.0, expires.0), now)?;
-                keys::check_proof(proof, jwk, *env, self.id, issuer, now).map_err(|error| check::bad_key("proof", &error))?;
+                keys::check_proof(proof, jwk, *env, self.id, issuer, now)
+                    .map_err(|error| check::bad_key("proof", &error))?;
             }
             _ => {}
         }
@@ -279,12 +280,9 @@ impl Operator {
         match decision {
             Decision::Approve { licence } => step(licence, Step::Approve),
             Decision::Refuse { licence, .. } => step(licence, Step::Refuse),
-            Decision::Activate { licence, .. } => {
+            Decision::Activate { licence, number, expires } => {
                 step(licence, Step::Activate)?;
-                match self.known(*licence)?.fee_paid_at {
-                    Some(_) => Ok(()),
-                    None => conflict(format!("the fee of licence {licence} is not paid")),
-                }
+                self.check_entry(self.known(*licence)?, number, expires.0, now)
             }
             Decision::Suspend { licence, .. } => step(licence, Step::Suspend),
             Decision::Resume { licence } => step(licence, Step::Resume),
@@ -297,6 +295,9 @@ impl Operator {
                 | LicenceState::Expired) => conflict(format!("licence {licence} is {state:?}")),
                 _ => Ok(()),
             },
+            Decision::AddKey { expires, .. } if expires.0 <= now => {
+                conflict("the key would be over by now: propose it anew with a later end")
+            }
             Decision::AddKey { jwk, .. } => {
                 let kid = jwk.thumbprint();
                 if self.keys.iter().any(|key| key.kid == kid) {

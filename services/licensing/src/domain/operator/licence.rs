@@ -160,7 +160,8 @@ impl Licence {
     pub fn held_domains(&self) -> impl Iterator<Item = HeldDomain> + '_ {
         let held = matches!(self.state, LicenceState::Active | LicenceState::Suspended);
         let until = self.expires.filter(|_| held);
-        let domains = until.into_iter().flat_map(move |until| self.places.domains.iter().map(move |domain| (domain, until)));
+        let domains =
+            until.into_iter().flat_map(move |until| self.places.domains.iter().map(move |domain| (domain, until)));
         domains.map(|(domain, until)| HeldDomain { domain: domain.clone(), until })
     }
 

@@ -2,6 +2,7 @@
 
 mod go_live;
 mod history;
+mod register;
 mod requests;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};

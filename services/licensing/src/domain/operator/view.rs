@@ -168,6 +168,8 @@ impl<'a> LicenceView<'a> {
         let entered = licence.active.first().map(|time| time.from);
         let entry = |paid| Clock::new(calendar.within_one_business_day(paid), entered, now);
         let state = licence.state_at(now);
+        // Of an application that was refused no entry is due, whatever was paid.
+        let due = licence.fee_paid_at.filter(|_| state != LicenceState::Refused);
         let since = if state == licence.state { licence.since } else { licence.expires.unwrap_or(licence.since) };
         Self {
             id: licence.id,
@@ -178,7 +180,7 @@ impl<'a> LicenceView<'a> {
             expires: licence.expires.map(|at| at.to_string()),
             fee: licence.fee.as_ref(),
             fee_paid_at: licence.fee_paid_at.map(|at| at.to_string()),
-            register_entry: licence.fee_paid_at.map(entry),
+            register_entry: due.map(entry),
             places: &licence.places,
         }
     }
@@ -254,9 +256,22 @@ impl Operator {
         }
     }
 
-    /// The clock of its way into the market, once it is in the register.
+    /// The clock of its way into the market, once it is in the register. Who is not live is due by the licences that it holds: of who
+    /// holds none nothing is due, and who comes back later has its time from then.
     pub fn integration(&self, calendar: &Calendar, now: UnixMillis) -> Option<Clock> {
-        let due = calendar.months_after(self.registered_at()?, INTEGRATION_MONTHS);
-        Some(Clock::new(due, self.live_since, now))
+        let held = |licence: &&Licence| matches!(licence.state_at(now), LicenceState::Active | LicenceState::Suspended);
+        let entered = |licence: &Licence| licence.active.first().map(|time| time.from);
+        let from = match self.live_since {
+            Some(_) => self.registered_at()?,
+            None => self.licences.iter().filter(held).filter_map(entered).min()?,
+        };
+        Some(Clock::new(calendar.months_after(from, INTEGRATION_MONTHS), self.live_since, now))
+    }
+
+    /// Whether it is late now with an entry in the register or with its way into the market.
+    pub fn is_late(&self, calendar: &Calendar, now: UnixMillis) -> bool {
+        let late = |clock: Clock| clock.overdue && clock.done.is_none();
+        let entry = |licence: &Licence| LicenceView::new(licence, calendar, now).register_entry.is_some_and(late);
+        self.integration(calendar, now).is_some_and(late) || self.licences.iter().any(entry)
     }
 }

@@ -153,12 +153,9 @@ fn a_p256_key_is_a_point_of_the_curve_in_its_one_form() {
     let jwk = |x: &str, y: &str| PublicJwk { kty: "EC".into(), crv: "P-256".into(), x: x.into(), y: Some(y.into()) };
     assert!(jwk(good.0, good.1).open().is_ok());
     let (zero, most) = (URL_SAFE_NO_PAD.encode([0; 32]), URL_SAFE_NO_PAD.encode([0xff; 32]));
-    for (x, y) in [
-        (good.0, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5aw"),
-        (good.0, &*most),
-        (&*most, good.1),
-        (&*zero, &*zero),
-    ] {
+    for (x, y) in
+        [(good.0, "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5aw"), (good.0, &*most), (&*most, good.1), (&*zero, &*zero)]
+    {
         assert!(matches!(jwk(x, y).open(), Err(BadKey::Form(_))), "{x} {y}");
     }
 }

@@ -74,7 +74,10 @@ fn one_clerk_and_a_request_decide_nothing() {
     assert_eq!((own["requests"][0].get("ground"), own["requests"][0].get("endorsed_by")), (None, None));
     let calendar = crate::domain::calendar::Calendar::new("Europe/Kyiv", []).expect("a calendar");
     let shown = json!(desk.operator.view(&calendar, UnixMillis(desk.now)));
-    assert_eq!((&shown["proposals"][0]["endorsed_by"], &shown["proposals"][0]["ground"]["document"]), (&json!("clerk-1"), &json!("1")));
+    assert_eq!(
+        (&shown["proposals"][0]["endorsed_by"], &shown["proposals"][0]["ground"]["document"]),
+        (&json!("clerk-1"), &json!("1"))
+    );
     // Of a clerk's own proposal no ground is taken at its confirmation.
     let proposal = desk.propose(revoke(2)).expect("proposed");
     assert!(matches!(desk.try_do(2, endorse(proposal)), Err(Refusal::Invalid { .. })));
