@@ -30,7 +30,7 @@ pub const REFUSALS: &[Refusals] = &[
     ("/v1/accounts/{platform}/{handle}", "get", &[&[Code::BadRequest]]),
     ("/v1/sites.json", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
     ("/v1/sites.txt", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
-    ("/v1/sites.rpz", "get", &[&[Code::BadRequest]]),
+    ("/v1/sites.rpz", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
     ("/v1/sites/history", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "post", &[ALWAYS, FORM, CHANGE]),

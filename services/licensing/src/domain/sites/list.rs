@@ -235,6 +235,15 @@ impl BlockList {
         self.revisions.iter().rev().take(revisions).flat_map(|revision| &revision.touched)
     }
 
+    /// The sites that were blocked at a revision, in DNS order.
+    pub(super) fn sites_blocked_at(&self, revision: usize) -> impl Iterator<Item = &DomainName> {
+        let blocked = move |dossier: &Dossier| {
+            let last = dossier.steps.iter().rfind(|step| step.revision <= revision);
+            last.is_some_and(|step| step.standing().is_blocked())
+        };
+        self.subjects.iter().filter(move |(_, dossier)| blocked(dossier)).filter_map(|(subject, _)| subject.site())
+    }
+
     /// How many revisions there are.
     pub(super) fn revision(&self) -> usize {
         self.revisions.len()

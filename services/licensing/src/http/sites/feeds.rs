@@ -34,11 +34,6 @@ pub struct Since {
     since: Option<u32>,
 }
 
-/// The zone is always whole.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 /// What is blocked, sites and accounts, as JSON. With `since` only what changed: take out `lifted_sites` and
 /// `lifted_accounts`, then add or replace the rest. Nobody needs a token; the header `DSOM-Feed-Signature` is a
 /// detached JWS over the body.
@@ -72,17 +67,21 @@ pub async fn text(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
     }
 }
 
-/// The blocked domains as a DNS response policy zone: a master file with the serial in its SOA, always whole.
+/// The blocked domains as a DNS response policy zone: a master file with the serial in its SOA. With `since` what an
+/// incremental transfer holds (RFC 1995): the SOA of now, the SOA with `since`, the records that go, the SOA of now, the
+/// records that come, the SOA of now; the SOA of now alone when nothing changed.
 #[utoipa::path(
-    get, path = "/v1/sites.rpz", tag = "feeds", security(()),
+    get, path = "/v1/sites.rpz", tag = "feeds", params(Since), security(()),
     responses(
         (status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
 pub async fn zone(request: HttpRequest, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
-    let Nothing {} = query(&request)?;
-    Ok(answer(&request, &list.feeds().zone, ZONE))
+    match query::<Since>(&request)?.since {
+        None => Ok(answer(&request, &list.feeds().zone, ZONE)),
+        Some(since) => delta(&request, &list, Form::Zone, since, ZONE).await,
+    }
 }
 
 /// The signature of `/v1/sites.json` as it is now.
