@@ -152,19 +152,7 @@ impl Operator {
                 return Ok(());
             }
             What::Proposals => {
-                let waiting = clerk.get("/v1/proposals").await?.body;
-                for one in list(&waiting, "proposals") {
-                    let proposal = one.get("proposal").cloned().unwrap_or_default();
-                    let decision = proposal.get("decision").cloned().unwrap_or_default();
-                    println!(
-                        "{} {}  {} by {}",
-                        word(one, "operator"),
-                        word(&proposal, "id"),
-                        decision,
-                        word(&proposal, "by")
-                    );
-                }
-                return Ok(());
+                return proposals(&clerk).await;
             }
             What::Confirm { operator, proposal, ground } => {
                 let ground = ground.json()?;
@@ -213,6 +201,27 @@ fn table(operators: &[Value]) -> Result<(), Failure> {
     }
     println!("{table}");
     Ok(())
+}
+
+async fn proposals(clerk: &register::Clerk) -> Result<(), Failure> {
+    let mut query = vec![("limit", "500".to_owned())];
+    loop {
+        let page = clerk.find("/v1/proposals", &query).await?;
+        for one in list(&page, "proposals") {
+            let proposal = one.get("proposal").cloned().unwrap_or_default();
+            let decision = proposal.get("decision").cloned().unwrap_or_default();
+            let taken_up = match word(&proposal, "endorsed_by") {
+                "" => String::new(),
+                clerk => format!(", taken up by {clerk}"),
+            };
+            let (operator, id, by) = (word(one, "operator"), word(&proposal, "id"), word(&proposal, "by"));
+            println!("{operator} {id}  {decision} by {by}{taken_up}");
+        }
+        match word(&page, "next") {
+            "" => return Ok(()),
+            next => query = vec![("limit", "500".to_owned()), ("after", next.to_owned())],
+        }
+    }
 }
 
 async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Failure> {

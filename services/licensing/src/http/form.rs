@@ -1,6 +1,6 @@
 //! Bodies and preconditions of writes: a JSON form without a member too many, and the version it was decided on.
 
-use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::problems::Code;
 use futures::StreamExt;
@@ -88,4 +88,13 @@ pub fn tagged(version: u64, mut answer: HttpResponse) -> HttpResponse {
         answer.headers_mut().insert(ETAG, tag);
     }
     answer
+}
+
+/// Whether the reader has this version (RFC 9110 §13.1.2): a list of tags, compared weakly, or `*`.
+pub fn has(request: &HttpRequest, etag: &str) -> bool {
+    let given = request.headers().get_all(IF_NONE_MATCH).filter_map(|given| given.to_str().ok());
+    let weak = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    // Our tags hold no comma.
+    let mut tags = given.flat_map(|given| given.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || weak(tag) == weak(etag))
 }

@@ -15,6 +15,7 @@ const CHANGE: &[Code] = &[Code::PreconditionRequired, Code::Stale, Code::Conflic
 /// The refusals of each route of the register.
 const REGISTER: &[Refusals] = &[
     ("/v1/operators", "get", &[ALWAYS, &[Code::BadRequest]]),
+    ("/v1/operators.csv", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/operators/{operator}", "get", &[ALWAYS, NAMED]),
     ("/v1/operators/{operator}", "put", &[ALWAYS, &[Code::BadRequest], FORM, CHANGE]),
     ("/v1/operators/{operator}/history", "get", &[ALWAYS, NAMED]),
@@ -34,9 +35,9 @@ const REGISTER: &[Refusals] = &[
         &[ALWAYS, NAMED, FORM, CHANGE, &[Code::ProposalOver]],
     ),
     ("/v1/operators/{operator}/certificates", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
-    ("/v1/proposals", "get", &[ALWAYS]),
-    ("/v1/register", "get", &[&[Code::Internal]]),
-    ("/v1/register.csv", "get", &[&[Code::Internal]]),
+    ("/v1/proposals", "get", &[ALWAYS, &[Code::BadRequest]]),
+    ("/v1/register", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
+    ("/v1/register.csv", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
 ];
 
 /// The routes.
@@ -54,7 +55,8 @@ const REGISTER: &[Refusals] = &[
         super::metadata::test,
         super::register::json,
         super::register::csv,
-        super::operators::list,
+        super::roster::json,
+        super::roster::csv,
         super::operators::get,
         super::operators::put,
         super::operators::apply,
@@ -63,7 +65,7 @@ const REGISTER: &[Refusals] = &[
         super::operators::confirm,
         super::operators::decline,
         super::operators::certify,
-        super::operators::waiting,
+        super::waiting::get,
         super::history::get,
         super::key_requests::get,
         super::key_requests::post,

@@ -1,4 +1,4 @@
-//! `/v1/operators`: who is in the register, and everything that is wanted of an operator.
+//! `/v1/operators/{operator}`: an operator, and everything that is wanted of it.
 
 use std::sync::Arc;
 
@@ -8,89 +8,18 @@ use contracts::registry::LicenceKind;
 use contracts::{OperatorId, UnixMillis};
 use runtime::ApiError;
 use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::as_of::{self, AsOf};
 use super::people::{Clerk, Reader};
 use super::{Service, form, refusal};
 use crate::actors::{Decide, now};
 use crate::domain::history::Author;
+use crate::domain::operator::Operator;
 use crate::domain::operator::decide::Command;
 use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
 use crate::domain::operator::licence::{Fee, Places};
-use crate::domain::operator::{Operator, Stage};
 use crate::domain::text::Line;
-
-/// Operators shown on a page, when not said and at most.
-const PAGE: usize = 50;
-const PAGE_MAX: usize = 500;
-
-/// Which operators.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    /// A part of the name, a brand, the EDRPOU code, a licence number or a domain.
-    q: Option<String>,
-    /// How far it has come: `applying`, `registered`, `keys`, `sandbox`, `conformance`, `live`.
-    #[param(value_type = Option<String>)]
-    stage: Option<Stage>,
-    /// `true`: only those that are late with their integration or an entry in the register.
-    overdue: Option<bool>,
-    /// Operators on a page, 1 to 500.
-    limit: Option<usize>,
-    /// The id after which the page begins: `next` of the page before.
-    #[param(value_type = Option<String>)]
-    after: Option<OperatorId>,
-}
-
-/// As of when.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct AsOf {
-    /// A moment (RFC 3339 UTC): what was known then.
-    #[param(value_type = Option<String>)]
-    as_of: Option<Moment>,
-}
-
-/// Operators, ascending by id, a page at a time.
-#[utoipa::path(
-    get, path = "/v1/operators", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`operators`, and `next` where there are more", body = Object))
-)]
-pub async fn list(request: HttpRequest, _: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
-    let which: Which = super::query(&request)?;
-    let limit = super::limit(which.limit, PAGE, PAGE_MAX)?;
-    let (now, wanted) = (now(), which.q.as_deref().map(str::to_lowercase));
-    let chosen = |operator: &Arc<Operator>| {
-        which.after.is_none_or(|after| operator.id > after)
-            && which.stage.is_none_or(|stage| operator.stage() == stage)
-            && wanted.as_deref().is_none_or(|wanted| holds(operator, wanted))
-            && which.overdue.is_none_or(|overdue| operator.is_late(&service.calendar, now) == overdue)
-    };
-    let mut found: Vec<Arc<Operator>> = service.directory.all().into_iter().filter(chosen).take(limit + 1).collect();
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| last.id);
-    let views: Vec<_> = found.iter().map(|operator| operator.view(&service.calendar, now)).collect();
-    Ok(HttpResponse::Ok().json(json!({"operators": views, "next": next})))
-}
-
-fn holds(operator: &Operator, wanted: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(wanted);
-    let Some(entity) = &operator.entity else { return false };
-    has(entity.name.as_str())
-        || entity.name_latin.as_ref().is_some_and(|name| has(name.as_str()))
-        || entity.brands.iter().any(|brand| has(brand.as_str()))
-        || entity.edrpou.to_string() == wanted
-        || operator.id.to_string() == wanted
-        || operator.licences.iter().any(|licence| {
-            licence.number.as_ref().is_some_and(|number| has(number.as_str()))
-                || licence.places.domains.iter().any(|domain| has(domain.as_str()))
-        })
-}
 
 /// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
 #[utoipa::path(
@@ -103,14 +32,13 @@ pub async fn get(
     id: web::Path<String>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, AsOf { as_of }) = (operator_id(&id)?, super::query(&request)?);
-    let operator = match as_of {
+    let (id, moment) = (operator_id(&id)?, as_of::of_query(&request, now())?);
+    let operator = match moment {
         None => service.directory.get(id),
-        Some(Moment(moment)) => service.as_of(id, moment).await?,
+        Some(moment) => service.as_of(id, moment).await?,
     };
     let operator = operator.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))?;
-    let at = as_of.map_or_else(now, |Moment(moment)| moment);
-    Ok(shown(&service, &operator, HttpResponse::Ok(), at))
+    Ok(shown(&service, &operator, HttpResponse::Ok(), moment.unwrap_or_else(now)))
 }
 
 /// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
@@ -318,24 +246,6 @@ pub async fn certify(
     let checked = service.certificates.check(&certificate, id, now());
     checked.map_err(|error| form::invalid("/certificate", &error.to_string()))?;
     service.decide(id, expected, Command::Certify { certificate }, by).await
-}
-
-/// Decisions of all operators that wait for a second person, the oldest first.
-#[utoipa::path(
-    get, path = "/v1/proposals", tag = "decisions", security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`proposals`", body = Object))
-)]
-pub async fn waiting(_: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
-    let (now, all) = (now(), service.directory.all());
-    let mut waiting: Vec<_> = all
-        .iter()
-        .flat_map(|operator| {
-            operator.view(&service.calendar, now).proposals.into_iter().map(move |one| (operator.id, one))
-        })
-        .collect();
-    waiting.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
-    let shown: Vec<_> = waiting.into_iter().map(|(id, one)| json!({"operator": id, "proposal": one})).collect();
-    Ok(HttpResponse::Ok().json(json!({"proposals": shown})))
 }
 
 impl Service {

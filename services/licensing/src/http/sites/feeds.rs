@@ -1,13 +1,14 @@
 //! The feeds: what is blocked, as JSON, as text, and as a DNS response policy zone, each signed; and what changed since
 //! a serial.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::problems::Code;
 use runtime::ApiError;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::form::has;
 use super::super::query;
 use super::refusal;
 use crate::actors::sites::{Form, ListAccess, SignedFeed};
@@ -134,14 +135,6 @@ fn answer(request: &HttpRequest, feed: &SignedFeed, media: &'static str) -> Http
 fn signature(feed: &SignedFeed) -> HttpResponse {
     // Not to be kept: with a body of another serial it would look like a forgery.
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).content_type(JOSE).body(feed.jws.clone())
-}
-
-/// Whether the reader has this version (RFC 9110 §13.1.2): a list of tags, compared weakly, or `*`.
-fn has(request: &HttpRequest, etag: &str) -> bool {
-    let given = request.headers().get_all(IF_NONE_MATCH).filter_map(|given| given.to_str().ok());
-    // Our tags hold no comma.
-    let mut tags = given.flat_map(|given| given.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// The serial of a feed that is too old is a `Gone`.

@@ -46,7 +46,8 @@ fn nobody_goes_live_without_a_key_to_send_with() {
 
 #[test]
 fn nobody_goes_live_without_a_licence_that_is_active() {
-    let ends: [(&str, fn(&mut Desk)); 4] = [
+    type End = (&'static str, fn(&mut Desk));
+    let ends: [End; 4] = [
         ("suspended", |desk| desk.decided(Decision::Suspend { licence: 1, reason: reason() }).expect("done")),
         ("revoked", |desk| desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("done")),
         ("surrendered", |desk| desk.decided(Decision::Surrender { licence: 1 }).expect("done")),

@@ -173,3 +173,31 @@ async fn feeds_are_tagged_signed_and_told_as_differences() {
         }
     }
 }
+
+#[actix_rt::test]
+async fn the_list_is_shown_as_of_a_moment() {
+    let site = Site::new().await;
+    site.carry_out(&blocks(&["a.ua"])).await;
+    site.world.pass_ms(1_000);
+    site.carry_out(&blocks(&["b.ua"])).await;
+    let names = async |query: &str| {
+        let page = site.get(&format!("/v1/sites{query}")).await;
+        let names: Vec<String> = page.json()["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .map(|one| one["site"].as_str().expect("a site").to_owned())
+            .collect();
+        (names.join(" "), page.json()["serial"].to_string(), page.headers.contains_key("etag"))
+    };
+    let expected = |names: &str, serial: &str, tagged| (names.to_owned(), serial.to_owned(), tagged);
+    assert_eq!(names("").await, expected("a.ua b.ua", "2", true));
+    assert_eq!(names("?as_of=2026-11-23T06:00:00.999Z").await, expected("a.ua", "1", false));
+    assert_eq!(names("?as_of=2026-11-23T05:59:59.999Z").await, expected("", "0", false));
+    let account = site.get("/v1/accounts/x/casino?as_of=2026-11-23T06:00:00Z").await;
+    assert_eq!((&account.json()["standing"], &account.json()["serial"]), (&json!("unlisted"), &json!(1)));
+    for path in ["/v1/sites", "/v1/sites/a.ua", "/v1/accounts/x/casino"] {
+        site.get(&format!("{path}?as_of=2026-11-23T06:00:01.001Z")).await.refused(400, "bad-request");
+        site.get(&format!("{path}?as_of=yesterday")).await.refused(400, "bad-request");
+    }
+}
