@@ -13,7 +13,7 @@ use serde_json::json;
 use utoipa::IntoParams;
 
 use super::people::Reader;
-use super::{Service, operators, refusal};
+use super::{Service, operators, refusal, schemas};
 use crate::domain::operator::Operator;
 
 /// Changes on a page, when not said and at most.
@@ -36,7 +36,7 @@ pub struct Which {
 /// The changes of an operator in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can follow `previous`
 /// from change to change (SHA-256 of a zero byte and the bytes) up to `head` of the operator.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}/history", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
+    get, path = "/v1/operators/{operator}/history", tag = "operators", params(schemas::OfOperator, Which), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
 )]
 pub async fn get(

@@ -13,6 +13,7 @@ pub mod people;
 mod refusal;
 pub mod register;
 pub mod roster;
+mod schemas;
 pub mod sites;
 mod table;
 pub mod token;

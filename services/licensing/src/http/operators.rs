@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::as_of::{self, AsOf};
 use super::people::{Clerk, Reader};
-use super::{Service, form, refusal};
+use super::{Service, form, refusal, schemas};
 use crate::actors::{Decide, now};
 use crate::domain::history::Author;
 use crate::domain::operator::Operator;
@@ -23,8 +23,8 @@ use crate::domain::text::Line;
 
 /// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}", tag = "operators", params(AsOf), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    get, path = "/v1/operators/{operator}", tag = "operators", params(schemas::OfOperator, AsOf), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -43,7 +43,8 @@ pub async fn get(
 
 /// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
 #[utoipa::path(
-    put, path = "/v1/operators/{operator}", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    put, path = "/v1/operators/{operator}", tag = "operators",
+    request_body = schemas::LegalEntity, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 201, description = "The operator", body = Object), (status = 200, description = "It was there already"))
 )]
 pub async fn put(
@@ -86,7 +87,8 @@ pub struct Application {
 
 /// Files an application for a licence.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/licences", tag = "licences", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/licences", tag = "licences",
+    request_body = schemas::Application, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn apply(
@@ -123,8 +125,8 @@ pub enum StepForm {
 
 /// Begins a review, asks for the fee, or takes note of it.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = Object,
-    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = schemas::LicenceStep,
+    params(schemas::OfLicence), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn step(
     request: HttpRequest,
@@ -156,7 +158,8 @@ pub struct ProposalForm {
 
 /// Proposes a decision; another must confirm it.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals", tag = "decisions", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/proposals", tag = "decisions",
+    request_body = schemas::Proposal, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn propose(
@@ -181,8 +184,9 @@ pub struct ConfirmationForm {
 /// Confirms another's proposal, without a body: it is decided. What the operator asked for becomes a proposal of the clerk who confirms
 /// it first, with its `ground` in the body; another clerk confirms that.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions", request_body = Object,
-    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions",
+    request_body = Option<schemas::Confirmation>,
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn confirm(
     request: HttpRequest,
@@ -206,8 +210,8 @@ pub struct RefusalForm {
 
 /// Refuses a proposal, or takes one's own back.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = Object,
-    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = schemas::Refusal,
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn decline(
     request: HttpRequest,
@@ -231,7 +235,8 @@ pub struct CertificateForm {
 
 /// Files the certificate that `dsom conformance` signed.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/certificates", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/certificates", tag = "operators",
+    request_body = schemas::Certificate, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn certify(

@@ -47,7 +47,7 @@ pub struct Which {
 /// Everything that was ever decided about, sites in DNS order, then accounts. Nobody needs a token.
 #[utoipa::path(
     get, path = "/v1/sites", tag = "sites", params(Which), security(()),
-    responses((status = 200, description = "`serial`, `entries`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "`serial`, `entries`, and `next` where there are more", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn list(request: HttpRequest, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -85,8 +85,8 @@ fn page(
             }
     };
     // At a moment, without what was decided later.
-    let then = |row: Row<'_>| Row { standing: list.standing_at(row.subject, moment), ..row };
-    let decided = list.all(after).map(then).filter(|row| row.standing != Standing::Unlisted);
+    let then = list.all(after).map(|row| Row { standing: list.standing_at(row.subject, moment), ..row });
+    let decided = then.filter(|row| row.standing != Standing::Unlisted);
     let mut rows = decided.filter(|row| wanted.as_deref().is_none_or(|wanted| holds(row, wanted)));
     let taken: Vec<Row<'_>> = rows.by_ref().take(most).collect();
     let next = rows.next().and(taken.last()).map(|row| row.subject.to_string());
