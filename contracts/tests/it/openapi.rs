@@ -45,6 +45,18 @@ fn what_stands_in_braces_is_a_parameter_and_no_other_is() {
 }
 
 #[test]
+fn every_operation_has_a_name_of_its_own() {
+    for (name, document) in documents() {
+        let names: Vec<&str> =
+            operations(&document).map(|(_, _, one)| one["operationId"].as_str().expect("a name")).collect();
+        let different: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(different.len(), names.len(), "{name}: {names:?}");
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        assert!(different.iter().all(|one| one.chars().all(word)), "{name}: {names:?}");
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
