@@ -143,8 +143,9 @@ fn operator_standing() -> Value {
             ("kind", words(&LicenceKind::ALL.map(LicenceKind::as_str))),
             ("state", words(&states)),
             ("active", list(active)),
+            ("ends", millis()),
         ],
-        &[],
+        &["ends"],
     );
     let key = object(
         &[
@@ -339,8 +340,7 @@ fn the_types_write_what_the_schemas_name() {
     let rewrite = json!({ "operator": id, "stream": 0, "seq": 1, "accepted_leaf": zero, "sent_leaf": zero, "differing": 1, "at": 0 });
     let damaged = json!({ "operator": id, "stream": 0, "tx_seq": 1, "reason": "x", "at": 0 });
     let flagged = json!({ "operator": id, "stream": 0, "flag": "after-suspension", "first_seq": 1, "last_seq": 1, "records": 1, "at": 0 });
-    let licence =
-        json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }] });
+    let licence = json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }], "ends": 1 });
     let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
     let standing = json!({ "operator": id, "version": 1, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
     let sent = json!({ "first_seq": 1, "count": 1, "root": zero, "earliest": 0, "latest": 0, "types": { "wager": 1 }, "verticals": { "slots": 1 } });

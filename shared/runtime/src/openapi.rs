@@ -41,6 +41,7 @@ pub fn finish(mut routes: OpenApi, refusals: &[Refusals]) -> String {
     let so_far = routes.info.description.take().unwrap_or_default();
     routes.info.description = Some(format!("{so_far}\n\n{BARE}"));
     let mut document = json!(routes);
+    name_operations(&mut document);
     for (path, method, codes) in refusals {
         let answers = document.pointer_mut(&format!("/paths/{}/{method}/responses", path.replace('/', "~1")));
         if let Some(Value::Object(answers)) = answers {
@@ -48,6 +49,24 @@ pub fn finish(mut routes: OpenApi, refusals: &[Refusals]) -> String {
         }
     }
     format!("{document:#}\n")
+}
+
+/// Gives each operation a name of its own, as OpenAPI asks for: those of the functions are alike. `get_operators_by_operator_history`.
+fn name_operations(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for (path, operations) in paths {
+        let words = path.split('/').filter(|segment| !segment.is_empty() && *segment != "v1").map(|segment| {
+            let variable = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            let plain = |text: &str| text.trim_start_matches('.').replace(['.', '-'], "_");
+            variable.map_or_else(|| plain(segment), |name| format!("by_{}", plain(name)))
+        });
+        let name = words.collect::<Vec<_>>().join("_");
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut() {
+                operation.insert("operationId".to_owned(), format!("{method}_{name}").into());
+            }
+        }
+    }
 }
 
 /// Compares a document with the one in git; `UPDATE=1` in the environment writes it. For a test of each service.
