@@ -6,6 +6,7 @@
 
 mod chains;
 mod log;
+mod places;
 
 use async_trait::async_trait;
 use bytes::Bytes;
