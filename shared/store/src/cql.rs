@@ -6,6 +6,8 @@
 
 mod answers;
 mod consistency;
+#[cfg(test)]
+mod dialect;
 mod durable;
 mod migrate;
 mod readiness;
