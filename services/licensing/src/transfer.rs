@@ -11,8 +11,8 @@ use store::cql::Settings;
 use crate::domain::history::Kind;
 use crate::storage::{Appended, EmbeddedStore, ScyllaStore, Store, StoreError};
 
-/// Changes moved at a time.
-const PAGE: usize = 256;
+/// Changes moved at a time: of 1 MiB each at most, and three copies of them are held.
+const PAGE: usize = 16;
 
 /// What is moved, and where to.
 #[derive(Debug, serde::Deserialize)]

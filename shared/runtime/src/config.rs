@@ -65,13 +65,19 @@ pub(crate) fn checked<T: DeserializeOwned>(service: &'static str, sources: Figme
     let values: Dict = sources.extract().map_err(|source| ConfigError::unusable(service, source))?;
     let live = values.get("env").and_then(|env| env.as_str()) == Some("live");
     // The market is production unless somebody has said that it is none.
-    if production::asked().map_err(ConfigError::Production)?.unwrap_or(live) {
-        let found = production::development(service, &values);
-        if !found.is_empty() {
-            return Err(ConfigError::Development(found));
-        }
+    if !production::asked().map_err(ConfigError::Production)?.unwrap_or(live) {
+        return Ok(config);
     }
-    Ok(config)
+    let found = production::development(service, &values);
+    if !found.is_empty() {
+        return Err(ConfigError::Development(found));
+    }
+    if !values.contains_key("store") {
+        return Ok(config);
+    }
+    // Who keeps data is stricter with its servers there.
+    let sources = sources.merge(("store.production", true));
+    sources.extract().map_err(|source| ConfigError::unusable(service, source))
 }
 
 impl ConfigError {
@@ -83,5 +89,38 @@ impl ConfigError {
             }
             _ => Self::Unusable { service, source: Box::new(source) },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Keeps {
+        store: Store,
+    }
+
+    #[derive(Deserialize)]
+    struct Store {
+        #[serde(default)]
+        production: bool,
+    }
+
+    #[test]
+    fn who_keeps_data_learns_whether_this_is_production() {
+        let with = |env: &str| Figment::new().merge(("env", env)).merge(("store.engine", "scylla"));
+        assert!(checked::<Keeps>("ingest", with("live")).expect("a configuration").store.production);
+        assert!(!checked::<Keeps>("ingest", with("sandbox")).expect("a configuration").store.production);
+        // Who keeps none may refuse to hear of a store.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct KeepsNone {
+            env: String,
+        }
+        let keeps_none: KeepsNone = checked("ingest", Figment::new().merge(("env", "live"))).expect("a configuration");
+        assert_eq!(keeps_none.env, "live");
     }
 }

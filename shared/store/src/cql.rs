@@ -4,7 +4,13 @@
 //! and the driver repeats them; a compare-and-set is never repeated, its lost answer is [`Cas::Unknown`] and the caller reads at
 //! `SERIAL` what became of it.
 
+mod answers;
+mod consistency;
+#[cfg(test)]
+mod dialect;
+mod durable;
 mod migrate;
+mod readiness;
 mod settings;
 
 use std::sync::Arc;
@@ -15,16 +21,17 @@ use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
-use scylla::errors::{ExecutionError, NewSessionError, PrepareError};
+use scylla::errors::{ExecutionError, NewSessionError, NextRowError, PrepareError};
 use scylla::policies::load_balancing::DefaultPolicy;
-use scylla::response::query_result::QueryResult;
 pub use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::statement::prepared::PreparedStatement;
-use scylla::statement::{Consistency, SerialConsistency};
 pub use scylla::value::CqlTimestamp as Timestamp;
 
 use crate::StoreError;
+pub use answers::Cas;
+use answers::{outcome, unfetched, unreadable};
+pub use consistency::Majority;
 pub use migrate::Migration;
 pub use settings::{EngineKind, Settings, StoreConfig};
 
@@ -72,6 +79,17 @@ pub enum CqlError {
     /// The schema in the keyspace is not the one of this program.
     #[error("{0}")]
     Schema(String),
+    /// What was just written is not what is there.
+    #[error(
+        "{0} does not read back: a node's clock was ahead when it was written before, or another process writes the same"
+    )]
+    NotReadBack(&'static str),
+    /// Nodes that acknowledge before they sync, each with how it syncs.
+    #[error(
+        "what is acknowledged can be lost in a power cut: the commit log is not synced before that by {0}; set `commitlog_sync: batch` \
+         there and restart them"
+    )]
+    NotSyncing(String),
 }
 
 impl From<CqlError> for StoreError {
@@ -84,17 +102,6 @@ impl From<ExecutionError> for StoreError {
     fn from(error: ExecutionError) -> Self {
         CqlError::Execute(error).into()
     }
-}
-
-/// What became of a compare-and-set.
-#[derive(Debug)]
-pub enum Cas {
-    /// It was done.
-    Applied,
-    /// The condition did not hold: nothing was written.
-    Refused,
-    /// The answer was lost: read at `SERIAL` what is there.
-    Unknown(StoreError),
 }
 
 /// A statement that reads.
@@ -112,6 +119,8 @@ pub struct CompareAndSet(PreparedStatement);
 pub struct Cql {
     session: Arc<Session>,
     keyspace: Arc<str>,
+    majority: Majority,
+    datacenter: Option<Arc<str>>,
 }
 
 impl Cql {
@@ -125,6 +134,7 @@ impl Cql {
         }
         let cql = connect(settings, &settings.keyspace(service)).await?;
         migrate::verify(&cql, schema).await?;
+        durable::check(&cql, settings.production).await?;
         Ok(cql)
     }
 
@@ -136,7 +146,7 @@ impl Cql {
         migrate::migrate(settings, service, schema).await
     }
 
-    /// Prepares a read at `LOCAL_QUORUM`. In every statement `@name` is the table of that name in this keyspace: statements
+    /// Prepares a read of a [`Majority`]. In every statement `@name` is the table of that name in this keyspace: statements
     /// that leave the keyspace to the connection are ambiguous once they are prepared.
     ///
     /// # Errors
@@ -153,7 +163,7 @@ impl Cql {
     /// [`StoreError::Cql`]
     pub async fn serial_read(&self, statement: &str) -> Result<Read, StoreError> {
         let Read(mut prepared) = self.read(statement).await?;
-        prepared.set_consistency(Consistency::LocalSerial);
+        prepared.set_consistency(self.majority.serial_read());
         Ok(Read(prepared))
     }
 
@@ -215,8 +225,11 @@ impl Cql {
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm> + 'static,
     {
-        let pager = self.session.execute_iter(statement.0.clone(), values).await.map_err(unreadable)?;
-        pager.rows_stream::<R>().map_err(unreadable)?.try_collect().await.map_err(unreadable)
+        let pager = self.session.execute_iter(statement.0.clone(), values).await.map_err(unfetched)?;
+        pager.rows_stream::<R>().map_err(unreadable)?.try_collect().await.map_err(|error| match error {
+            NextRowError::NextPageError(error) => unfetched(error.into()),
+            error => unreadable(error),
+        })
     }
 
     /// Writes one row.
@@ -258,36 +271,13 @@ impl Cql {
         outcome(self.session.batch(&batch, rows).await)
     }
 
-    /// Whether a node can be talked to now; if not, why a service that needs one is not ready.
+    /// Whether enough nodes can be talked to now for a majority of the copies; if not, why a service that needs them is not ready.
     ///
     /// # Errors
-    /// None is connected.
+    /// Too few are connected.
     pub fn reachable(&self) -> Result<(), String> {
         let state = self.session.get_cluster_state();
-        let known = state.get_nodes_info();
-        if known.iter().any(|node| node.is_connected()) {
-            return Ok(());
-        }
-        Err(format!("none of the {} CQL nodes is connected", known.len()))
-    }
-}
-
-/// What a compare-and-set that was sent came to.
-fn outcome(answer: Result<QueryResult, ExecutionError>) -> Result<Cas, StoreError> {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error @ (ExecutionError::BadQuery(_) | ExecutionError::EmptyPlan)) => return Err(error.into()),
-        Err(error) => return Ok(Cas::Unknown(error.into())),
-    };
-    // By name and alone: Cassandra answers the row that was there only on refusal, ScyllaDB always.
-    let rows = answer.into_rows_result().map_err(unreadable)?;
-    let at = rows.column_specs().iter().position(|column| column.name() == "[applied]");
-    let row = rows.maybe_first_row::<scylla::value::Row>().map_err(unreadable)?;
-    let applied = row.zip(at).and_then(|(row, at)| row.columns.get(at).cloned().flatten());
-    match applied.and_then(|value| value.as_boolean()) {
-        Some(true) => Ok(Cas::Applied),
-        Some(false) => Ok(Cas::Refused),
-        None => Ok(Cas::Unknown(CqlError::Answer("no column [applied]".to_owned()).into())),
+        readiness::judge(&state, &self.keyspace, self.majority, self.datacenter.as_deref())
     }
 }
 
@@ -298,8 +288,8 @@ async fn connect(settings: &Settings, keyspace: &str) -> Result<Cql, StoreError>
         balancing = balancing.prefer_datacenter(datacenter.clone());
     }
     let profile = ExecutionProfile::builder()
-        .consistency(Consistency::LocalQuorum)
-        .serial_consistency(Some(SerialConsistency::LocalSerial))
+        .consistency(settings.consistency.plain())
+        .serial_consistency(Some(settings.consistency.serial()))
         .request_timeout(Some(REQUEST_TIMEOUT))
         .load_balancing_policy(balancing.build())
         .build();
@@ -325,21 +315,12 @@ async fn connect(settings: &Settings, keyspace: &str) -> Result<Cql, StoreError>
         }
         looks += 1;
     }
-    Ok(Cql { session: Arc::new(session), keyspace: keyspace.into() })
+    let datacenter = settings.datacenter.as_deref().map(Arc::from);
+    Ok(Cql { session: Arc::new(session), keyspace: keyspace.into(), majority: settings.consistency, datacenter })
 }
 
 /// When its first look at the ring fails the driver goes on with nodes it makes up, which are in no datacenter and have ids of their own.
 /// What it then asks of them it attributes to nodes that are gone with the next look, and waits for them to agree on a schema.
 fn knows_its_nodes(session: &Session) -> bool {
     session.get_cluster_state().get_nodes_info().iter().all(|node| node.datacenter.is_some())
-}
-
-fn unreadable(error: impl std::error::Error) -> StoreError {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    CqlError::Answer(text).into()
 }

@@ -9,6 +9,7 @@
     reason = "a test that cannot build its world must stop"
 )]
 
+mod between;
 mod cql;
 mod data;
 mod issuer;
@@ -18,10 +19,12 @@ mod proxy;
 pub mod register;
 mod wait;
 
+pub use between::{APPLIED, CqlProxy, Happened};
 pub use cql::CqlKeyspace;
 pub use data::{DataFile, data_dir, data_files, expected};
 pub use issuer::{AUDIENCE, ISSUER, Issuer};
 pub use nats::{NatsConfig, NatsServer};
 pub use process::{Process, binary};
 pub use proxy::{Fault, Proxy};
+pub use scylla_proxy;
 pub use wait::{free_port, wait_for};

@@ -6,6 +6,8 @@
 
 mod chains;
 mod log;
+mod places;
+mod positions;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +21,7 @@ use crate::domain::chain::{Head, NewBlock};
 use crate::domain::partitions::Partitions;
 use chains::Chains;
 use log::LogTables;
+use positions::Positions;
 
 /// The numbered schema files, in order.
 pub(super) const SCHEMA: &[Migration] =
@@ -30,6 +33,7 @@ pub struct ScyllaStore {
     cql: Cql,
     chains: Chains,
     log: LogTables,
+    positions: Positions,
 }
 
 impl ScyllaStore {
@@ -43,7 +47,12 @@ impl ScyllaStore {
 
     async fn connect(settings: &Settings) -> Result<Self, StoreError> {
         let cql = Cql::open(settings, "chaining", SCHEMA).await?;
-        Ok(Self { chains: Chains::prepare(cql.clone()).await?, log: LogTables::prepare(cql.clone()).await?, cql })
+        Ok(Self {
+            chains: Chains::prepare(cql.clone()).await?,
+            log: LogTables::prepare(cql.clone()).await?,
+            positions: Positions::prepare(cql.clone()).await?,
+            cql,
+        })
     }
 }
 
@@ -161,11 +170,11 @@ impl Store for ScyllaStore {
     }
 
     async fn position(&self, partitions: &Partitions) -> Result<u64, StorageError> {
-        self.chains.position(partitions).await.map_err(failed(|| "the position".into()))
+        self.positions.get(partitions).await.map_err(failed(|| "the position".into()))
     }
 
     async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StorageError> {
-        self.chains.put_position(partitions, position).await.map_err(failed(|| "the position".into()))
+        self.positions.put(partitions, position).await.map_err(failed(|| "the position".into()))
     }
 
     fn well(&self) -> Result<(), String> {
@@ -175,6 +184,7 @@ impl Store for ScyllaStore {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::sync::Arc;
 
     use super::*;
@@ -211,6 +221,21 @@ mod tests {
         let twice = one.sequence(3, vec![entry(1, 2)]).await;
         assert!(twice.is_err(), "a second place for one header: {twice:?}");
         assert_eq!(one.log_size().await.expect("reads"), 3);
+    }
+
+    /// `compression = {}` is none on both kinds of server; each shows it in its own way.
+    #[tokio::test]
+    async fn frames_are_not_compressed_again() {
+        let Some(settings) = testkit::CqlKeyspace::new() else { return };
+        let cql = ScyllaStore::open(&settings).await.expect("opens").cql;
+        let find = "SELECT compression FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'frames'";
+        let find = cql.read(find).await.expect("prepares");
+        let row: Option<(Option<HashMap<String, String>>,)> =
+            cql.row(&find, (&settings.keyspace,)).await.expect("reads");
+        let (compression,) = row.expect("a table");
+        let compression = compression.unwrap_or_default();
+        let is_off = compression.is_empty() || compression.get("enabled").is_some_and(|enabled| enabled == "false");
+        assert!(is_off, "{compression:?}");
     }
 
     #[tokio::test]

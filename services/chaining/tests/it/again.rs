@@ -43,7 +43,7 @@ fn chain(
 ) -> (Addr<Chain>, mpsc::UnboundedReceiver<Told>, mpsc::UnboundedReceiver<BlockSealed>) {
     let (told, tells) = mpsc::unbounded_channel();
     let (sealed, hears) = Ear::open();
-    let around = Surroundings { store: store.clone(), witness, told, sealed, metrics: Metrics::new() };
+    let around = Surroundings { store: store.clone(), witness, told, sealed, metrics: Metrics::new(), traces: Traces::default() };
     (Chain::new(operator(1), around).unwrap().start(), tells, hears)
 }
 
@@ -61,7 +61,7 @@ async fn who_stores_and_announces_while_a_process_starts_has_not_set_the_store_b
 }
 
 fn take(frame: &Frame, tx_seq: u64, round: u64) -> Take {
-    Take { stream: StreamNo(0), tx_seq, round, bytes: Bytes::from(frame.encode()) }
+    Take { stream: StreamNo(0), tx_seq, round, bytes: Bytes::from(frame.encode()), trace: None }
 }
 
 async fn next(tells: &mut mpsc::UnboundedReceiver<Told>) -> Told {

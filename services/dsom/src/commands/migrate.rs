@@ -21,9 +21,9 @@ pub(super) struct Server {
     /// Copies of each row, when a keyspace is made [default: 3]
     #[arg(long)]
     replication_factor: Option<u8>,
-    /// What the names of the keyspaces begin with
-    #[arg(long, default_value = "dsom")]
-    keyspace: String,
+    /// What the names of the keyspaces begin with [default: dsom, where no DSOM_<SERVICE>_SCYLLA_KEYSPACE is set]
+    #[arg(long)]
+    keyspace: Option<String>,
     /// Who we are to the server, where it asks
     #[arg(long)]
     user: Option<String>,
@@ -37,21 +37,30 @@ impl Server {
     pub(super) fn command(&self, service: &str, name: &str) -> Result<Command, Failure> {
         let mut command = Command::new(sibling(&format!("dsom-{service}"))?);
         let prefix = format!("DSOM_{}_", service.to_uppercase());
+        for (setting, value) in self.settings(service, name) {
+            command.env(format!("{prefix}SCYLLA_{setting}"), value);
+        }
+        command.env(format!("{prefix}STORE"), "scylla");
+        Ok(command)
+    }
+
+    /// What is given here; it goes before what the environment says.
+    fn settings(&self, service: &str, name: &str) -> Vec<(&'static str, String)> {
+        let keyspace = match &self.keyspace {
+            Some(prefix) => Some(format!("{prefix}_{name}")),
+            // The service's own, which it names itself.
+            None if name == service => None,
+            None => Some(format!("dsom_{name}")),
+        };
         let settings = [
             ("NODES", self.nodes.clone()),
             ("DATACENTER", self.datacenter.clone()),
             ("REPLICATION_FACTOR", self.replication_factor.map(|copies| copies.to_string())),
-            ("KEYSPACE", Some(format!("{}_{name}", self.keyspace))),
+            ("KEYSPACE", keyspace),
             ("USER", self.user.clone()),
             ("PASSWORD_FILE", self.password_file.as_ref().map(|path| path.display().to_string())),
         ];
-        for (name, value) in settings {
-            if let Some(value) = value {
-                command.env(format!("{prefix}SCYLLA_{name}"), value);
-            }
-        }
-        command.env(format!("{prefix}STORE"), "scylla");
-        Ok(command)
+        settings.into_iter().filter_map(|(setting, value)| Some((setting, value?))).collect()
     }
 }
 
@@ -80,5 +89,28 @@ impl Migrate {
             println!("{service}: up to date");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_given_is_left_to_the_environment() {
+        let none = Server {
+            nodes: None,
+            datacenter: None,
+            replication_factor: None,
+            keyspace: None,
+            user: None,
+            password_file: None,
+        };
+        assert_eq!(none.settings("ingest", "ingest"), []);
+        // The service knows nothing of the sandbox beside it.
+        assert_eq!(none.settings("ingest", "sandbox_ingest"), [("KEYSPACE", "dsom_sandbox_ingest".to_owned())]);
+        let named = Server { keyspace: Some("k".to_owned()), replication_factor: Some(1), ..none };
+        let expected = [("REPLICATION_FACTOR", "1".to_owned()), ("KEYSPACE", "k_ingest".to_owned())];
+        assert_eq!(named.settings("ingest", "ingest"), expected);
     }
 }

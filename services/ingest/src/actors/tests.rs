@@ -272,7 +272,9 @@ async fn where_batches_gather_the_next_frame_waits_for_its_turn() {
     assert!(world.fake.frames.lock().unwrap().last().is_some_and(|last| last.batches().len() > 1), "some gathered");
     *world.fake.delay.lock().unwrap() = Duration::ZERO;
     // Other streams take all turns that may be waited for.
-    (0..1_000).for_each(|_| drop(world.registry.pace.lock().unwrap().turn(Instant::now())));
+    for _ in 0..1_000 {
+        world.registry.pace.lock().unwrap().turn(Instant::now());
+    }
     let began = Instant::now();
     world.send(7, &[A]).await.expect("accepted");
     assert!(began.elapsed() >= WAIT_MAX - Duration::from_millis(5), "{:?}", began.elapsed());

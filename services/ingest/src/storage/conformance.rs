@@ -1,5 +1,7 @@
 //! What every implementation of [`Store`] must do, as one suite. Panics where one does not: for tests only.
 
+use std::sync::Arc;
+
 use contracts::frame::BatchMeta;
 use contracts::{Hash, Seq, StreamNo, UnixMillis};
 
@@ -9,8 +11,10 @@ use crate::domain::StreamKey;
 /// Runs the suite. `open` opens the same store each time; the one before is dropped by then.
 pub async fn run(open: impl AsyncFn() -> Box<dyn Store>) {
     rows_are_found_by_any_seq_they_hold(&*open().await).await;
+    long_streams_have_no_seams(&*open().await).await;
     streams_do_not_mix(&*open().await).await;
     repeating_changes_nothing(&*open().await).await;
+    of_rivals_the_one_that_knows_the_place_stays(open().await.into()).await;
     what_was_remembered_is_there_after_reopening(open).await;
 }
 
@@ -65,6 +69,49 @@ async fn rows_are_found_by_any_seq_they_hold(store: &dyn Store) {
     }
     let last = store.last_batch(key).await.expect("reads");
     assert_eq!(last, Some(KnownBatch { meta: metas[4], tx_seq: 15 }));
+}
+
+/// Frames on both sides of every power of two from 2^14 to 2^20, and across it: wherever an implementation cuts, nothing is lost.
+async fn long_streams_have_no_seams(store: &dyn Store) {
+    let key = key(6, 1);
+    let mut metas = Vec::new();
+    for bound in (14..=20).map(|power| 1_u64 << power) {
+        // One before it; after a hole, one from before it to behind it; then one behind it, and one that begins at a smaller bound.
+        metas.extend([meta(bound - 500, 3), meta(bound - 400, 900), meta(bound + 600, 1)]);
+        metas.push(meta(bound + bound / 2, 10));
+    }
+    let frames = metas.iter().zip(1..).map(|(meta, place)| frame(key, place, &[*meta])).collect();
+    store.remember(frames).await.expect("remembers");
+    for (meta, place) in metas.iter().zip(1..) {
+        let (first, last) = (meta.first_seq.get(), meta.last_seq());
+        for n in [first, last] {
+            let found = store.batch_holding(key, seq(n)).await.expect("reads");
+            assert_eq!(found, Some(KnownBatch { meta: *meta, tx_seq: place }), "seq {n}");
+        }
+        for n in [first - 1, last + 1] {
+            assert_eq!(store.batch_holding(key, seq(n)).await.expect("reads"), None, "seq {n}");
+        }
+    }
+    let last = metas.last().copied();
+    assert_eq!(store.last_batch(key).await.expect("reads").map(|batch| batch.meta), last);
+}
+
+/// Two that learn of one frame at the same time, one without its place on `TX`: whoever comes last, the place is known.
+async fn of_rivals_the_one_that_knows_the_place_stays(store: Arc<dyn Store>) {
+    for round in 0..5_u64 {
+        let key = key(7, round as u8);
+        let rivals = (0..4).map(|n| {
+            let store = Arc::clone(&store);
+            let row = frame(key, if n % 2 == 0 { 0 } else { 90 + round }, &[meta(1 + round, 2)]);
+            tokio::spawn(async move { store.remember(vec![row]).await.expect("remembers") })
+        });
+        for rival in futures::future::join_all(rivals).await {
+            rival.expect("ends");
+        }
+        let known = KnownBatch { meta: meta(1 + round, 2), tx_seq: 90 + round };
+        assert_eq!(store.last_batch(key).await.expect("reads"), Some(known));
+        assert_eq!(store.batch_holding(key, seq(2 + round)).await.expect("reads"), Some(known));
+    }
 }
 
 async fn streams_do_not_mix(store: &dyn Store) {

@@ -14,8 +14,9 @@ use crate::domain::StreamKey;
 pub(super) const SCHEMA: &[Migration] =
     &[Migration { name: "0001_accepted", text: include_str!("../../schema/0001_accepted.cql") }];
 
-/// Seqs of a stream whose frames lie in one partition. More than a frame can hold, so that one reaches into the next bucket at most.
-const SEQS_IN_BUCKET: u64 = 131_072;
+/// Seqs of a stream whose frames lie in one partition. More than a frame can hold, so that one reaches into the next bucket at most. The
+/// suite crosses the bounds of smaller ones.
+const SEQS_IN_BUCKET: u64 = if cfg!(test) { 16_384 } else { 131_072 };
 /// Timestamps of rows whose place on `TX` is not known, and is.
 const UNPLACED: i64 = 1;
 const PLACED: i64 = 2;

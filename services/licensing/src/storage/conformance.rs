@@ -11,6 +11,7 @@ use crate::domain::history::{Change, EntityId, Kind};
 /// Runs the suite. `open` opens the same store each time; the one before is dropped by then.
 pub async fn run(open: impl AsyncFn() -> Box<dyn Store>) {
     histories_grow_at_their_end_only(&*open().await).await;
+    long_histories_have_no_seams(&*open().await).await;
     entities_are_listed_by_kind(&*open().await).await;
     a_name_has_one_holder_for_ever(&*open().await).await;
     an_assertion_is_let_in_once(&*open().await).await;
@@ -58,6 +59,26 @@ async fn histories_grow_at_their_end_only(store: &dyn Store) {
     let large = Change { version: 2, bytes: large };
     assert_eq!(store.append(other, &large).await.expect("appends"), Appended::Done);
     assert_eq!(store.changes(other, 1, 1).await.expect("reads"), [large]);
+}
+
+/// Longer than what an implementation keeps or reads together: no version is passed over, and none is taken before the one before it.
+async fn long_histories_have_no_seams(store: &dyn Store) {
+    const LAST: u64 = 13;
+    let entity = operator(5);
+    for version in 1..=LAST {
+        assert_eq!(append(store, entity, version + 1, "no hole").await, Appended::Overtaken, "{version}");
+        assert_eq!(append(store, entity, version, &version.to_string()).await, Appended::Done);
+        assert_eq!(append(store, entity, version, &version.to_string()).await, Appended::Done);
+        assert_eq!(append(store, entity, version, "another").await, Appended::Overtaken);
+    }
+    let all: Vec<Change> = (1..=LAST).map(|version| change(version, &version.to_string())).collect();
+    for after in 0..=LAST as usize {
+        for limit in [0, 1, 3, 5, 100] {
+            let found = store.changes(entity, after as u64, limit).await.expect("reads");
+            assert_eq!(found, all[after..all.len().min(after + limit)], "{limit} after {after}");
+        }
+    }
+    assert_eq!(store.changes(entity, LAST + 3, 10).await.expect("reads"), []);
 }
 
 async fn entities_are_listed_by_kind(store: &dyn Store) {

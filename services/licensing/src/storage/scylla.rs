@@ -16,6 +16,10 @@ use crate::domain::history::{Change, EntityId, Kind};
 pub(super) const SCHEMA: &[Migration] =
     &[Migration { name: "0001_register", text: include_str!("../../schema/0001_register.cql") }];
 
+/// Versions of a history that lie in one partition, of 1 MiB at most each. The suite crosses the bounds of small ones.
+const VERSIONS_IN_BUCKET: u64 = if cfg!(test) { 4 } else { 64 };
+/// Changes read at a time: an answer of 16 MiB at most.
+const CHANGES_AT_A_TIME: usize = 16;
 /// Parts the assertions lie in: each takes one compare-and-set at a time.
 const SHELVES: u8 = 4;
 /// Assertions let in by one compare-and-set, at most.
@@ -53,11 +57,17 @@ impl ScyllaStore {
         let cql = Cql::open(settings, "licensing", SCHEMA).await?;
         Ok(Self {
             append: cql
-                .compare_and_set("INSERT INTO @changes (entity, version, bytes) VALUES (?, ?, ?) IF NOT EXISTS")
+                .compare_and_set(
+                    "INSERT INTO @changes (entity, bucket, version, bytes) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+                )
                 .await?,
-            change: cql.serial_read("SELECT bytes FROM @changes WHERE entity = ? AND version = ?").await?,
+            change: cql
+                .serial_read("SELECT bytes FROM @changes WHERE entity = ? AND bucket = ? AND version = ?")
+                .await?,
             changes: cql
-                .serial_read("SELECT version, bytes FROM @changes WHERE entity = ? AND version > ? LIMIT ?")
+                .serial_read(
+                    "SELECT version, bytes FROM @changes WHERE entity = ? AND bucket = ? AND version >= ? LIMIT ?",
+                )
                 .await?,
             name_entity: cql.write("INSERT INTO @entities (kind, id) VALUES (?, ?) USING TIMESTAMP 1").await?,
             entities: cql.read("SELECT id FROM @entities WHERE kind = ?").await?,
@@ -78,17 +88,18 @@ impl ScyllaStore {
     }
 
     async fn put(&self, entity: EntityId, change: &Change) -> Result<Appended, EngineError> {
-        let (name, version) = (entity.to_string(), column(change.version));
+        let name = entity.to_string();
         if change.version == 1 {
             self.cql.run(&self.name_entity, (entity.kind.as_str(), entity.id)).await?;
-        } else if self.bytes(&name, version - 1).await?.is_none() {
+        } else if self.bytes(&name, change.version.saturating_sub(1)).await?.is_none() {
             // No hole: the change before must be there.
             return Ok(Appended::Overtaken);
         }
-        match self.cql.cas(&self.append, (&name, version, &change.bytes)).await? {
+        let values = (&name, bucket(change.version), column(change.version), &change.bytes);
+        match self.cql.cas(&self.append, values).await? {
             Cas::Applied => Ok(Appended::Done),
             Cas::Refused => self.settled(&name, change).await,
-            Cas::Unknown(error) => match self.bytes(&name, version).await? {
+            Cas::Unknown(error) => match self.bytes(&name, change.version).await? {
                 Some(there) if there == change.bytes => Ok(Appended::Done),
                 Some(_) => Ok(Appended::Overtaken),
                 None => Err(error),
@@ -97,13 +108,36 @@ impl ScyllaStore {
     }
 
     async fn settled(&self, name: &str, change: &Change) -> Result<Appended, EngineError> {
-        let there = self.bytes(name, column(change.version)).await?;
+        let there = self.bytes(name, change.version).await?;
         Ok(if there.as_ref() == Some(&change.bytes) { Appended::Done } else { Appended::Overtaken })
     }
 
-    async fn bytes(&self, name: &str, version: i64) -> Result<Option<Vec<u8>>, EngineError> {
-        let row: Option<(Vec<u8>,)> = self.cql.row(&self.change, (name, version)).await?;
+    async fn bytes(&self, name: &str, version: u64) -> Result<Option<Vec<u8>>, EngineError> {
+        let row: Option<(Vec<u8>,)> = self.cql.row(&self.change, (name, bucket(version), column(version))).await?;
         Ok(row.map(|(bytes,)| bytes))
+    }
+
+    /// Some changes at a time, from one partition to the next. There are no holes: where one is missing the history ends.
+    async fn read(&self, entity: EntityId, after: u64, limit: usize) -> Result<Vec<Change>, EngineError> {
+        let (name, mut changes, mut next) = (entity.to_string(), Vec::new(), after.saturating_add(1));
+        while changes.len() < limit {
+            let wanted = (limit - changes.len()).min(CHANGES_AT_A_TIME);
+            let values = (&name, bucket(next), column(next), i32::try_from(wanted).unwrap_or(i32::MAX));
+            let rows: Vec<(i64, Vec<u8>)> = self.cql.rows(&self.changes, values).await?;
+            let (found, asked) = (rows.len(), bucket(next));
+            for (version, bytes) in rows {
+                let version = u64::try_from(version).map_err(|_| EngineError::Damaged("a change"))?;
+                if version != next {
+                    return Err(EngineError::Damaged("a history with a hole"));
+                }
+                changes.push(Change { version, bytes });
+                next += 1;
+            }
+            if found < wanted && bucket(next) == asked {
+                break;
+            }
+        }
+        Ok(changes)
     }
 
     async fn take_name(&self, claim: &Claim, holder: EntityId) -> Result<EntityId, EngineError> {
@@ -163,12 +197,7 @@ impl Store for ScyllaStore {
     }
 
     async fn changes(&self, entity: EntityId, after: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let values = (entity.to_string(), column(after), limit);
-        let rows: Vec<(i64, Vec<u8>)> = self.cql.rows(&self.changes, values).await.map_err(StoreError)?;
-        let read = |(version, bytes)| Some(Change { version: u64::try_from(version).ok()?, bytes });
-        let changes: Option<Vec<Change>> = rows.into_iter().map(read).collect();
-        changes.ok_or(StoreError(EngineError::Damaged("a change")))
+        self.read(entity, after, limit).await.map_err(StoreError)
     }
 
     async fn entities(&self, kind: Kind) -> Result<Vec<EntityId>, StoreError> {
@@ -207,6 +236,11 @@ impl Store for ScyllaStore {
 /// A number as a column: versions are far below 2^63.
 fn column(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// The partition a version lies in.
+fn bucket(version: u64) -> i64 {
+    column(version / VERSIONS_IN_BUCKET)
 }
 
 fn read_kind(text: &str) -> Result<Kind, EngineError> {

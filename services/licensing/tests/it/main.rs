@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a figure must be seen")]
 
 mod attacks;
+mod cql;
 mod decisions;
 mod key_requests;
 mod limits;

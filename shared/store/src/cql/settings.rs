@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::CqlError;
+use super::{CqlError, Majority};
 use crate::StoreError;
 
 /// The engines.
@@ -40,6 +40,14 @@ pub struct Settings {
     /// Whether the schema is brought up to date at start. For development: elsewhere `dsom migrate` is run before.
     #[serde(default)]
     pub migrate: bool,
+    /// Whose majority answers a read or a write.
+    #[serde(default)]
+    pub consistency: Majority,
+    /// Whether the keyspace has tablets, when it is made on a ScyllaDB that has them; what the server does by itself when absent.
+    pub tablets: Option<bool>,
+    /// Whether this is production, where nodes that may lose what they acknowledged are refused. Whoever loads the configuration sets it.
+    #[serde(default)]
+    pub production: bool,
 }
 
 /// What of a service's configuration `migrate` needs.

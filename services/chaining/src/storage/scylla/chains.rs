@@ -1,4 +1,4 @@
-//! Operators, blocks, frames and positions.
+//! Operators, blocks and frames.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,6 @@ use store::cql::{Cas, CompareAndSet, Cql, Read, Timestamp, Write};
 
 use super::{column, hash, number};
 use crate::domain::chain::{Head, NewBlock};
-use crate::domain::partitions::Partitions;
 use crate::storage::{Appended, StoredBlock};
 
 /// Blocks of a chain in one partition: their rows are some hundred bytes, a few thousand where there are 256 streams. The suite
@@ -35,8 +34,6 @@ pub(super) struct Chains {
     headers: Read,
     put_frames: Write,
     frames: Read,
-    positions: Read,
-    put_positions: Write,
 }
 
 type HeadRow = (i64, Vec<u8>, Timestamp, i64, HashMap<i16, i64>);
@@ -69,8 +66,6 @@ impl Chains {
                 .write("INSERT INTO @frames (operator, bucket, height, hash, frames) VALUES (?, ?, ?, ?, ?)")
                 .await?,
             frames: cql.read(&format!("SELECT frames FROM @frames {block} = ? AND hash = ?")).await?,
-            positions: cql.read("SELECT reached FROM @positions WHERE id = 0").await?,
-            put_positions: cql.write("UPDATE @positions SET reached = reached + ? WHERE id = 0").await?,
             cql,
         })
     }
@@ -263,19 +258,6 @@ impl Chains {
         let range = header.streams.iter().find(|range| range.stream == stream);
         let reached = streams.get(&i16::from(stream.0)).map_or(Ok(0), |reached| number(*reached))?;
         Ok((range.map(|range| (range.first.get(), range.last.get())), reached))
-    }
-
-    pub(super) async fn position(&self, partitions: &Partitions) -> Result<u64, StoreError> {
-        let found: Option<(Option<HashMap<i16, i64>>,)> = self.cql.row(&self.positions, ()).await?;
-        let reached = found.and_then(|(reached,)| reached).unwrap_or_default();
-        let of = |partition: u16| reached.get(&(partition as i16)).map_or(Ok(0), |position| number(*position));
-        partitions.iter().map(of).try_fold(u64::MAX, |lowest, position| Ok(lowest.min(position?)))
-    }
-
-    pub(super) async fn put_position(&self, partitions: &Partitions, position: u64) -> Result<(), StoreError> {
-        let reached: HashMap<i16, i64> =
-            partitions.iter().map(|partition| (partition as i16, column(position))).collect();
-        self.cql.run(&self.put_positions, (reached,)).await
     }
 }
 

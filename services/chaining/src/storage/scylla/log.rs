@@ -1,4 +1,4 @@
-//! The log: segments, places, tiles, checkpoint and marks.
+//! The log: segments, tiles, checkpoint and marks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,19 +10,16 @@ use store::StoreError;
 use store::cql::{Cas, CompareAndSet, Cql, Read, Write};
 use uuid::Uuid;
 
+use super::places::Places;
 use super::{column, hash, number, operator};
 use crate::storage::{LogEntry, Published, Sequenced, StoredCheckpoint};
 
 /// Entries whose segments lie in one partition. Far more than a segment holds, so that one reaches into the next bucket at most.
 const ENTRIES_IN_BUCKET: u64 = if cfg!(test) { 32 } else { 16_384 };
-/// Heights whose places lie in one partition.
-const PLACES_IN_BUCKET: u64 = if cfg!(test) { 8 } else { 65_536 };
 /// Tiles in one partition.
 const TILES_IN_BUCKET: u64 = 256;
 /// Segments read at a time.
 const SEGMENTS_AT_A_TIME: i32 = 64;
-/// Places looked at in one read: one, but for what writers that lost left behind.
-const PLACES_AT_A_TIME: i32 = 16;
 
 const LOG_SIZE: &str = "log_size";
 const ANNOUNCED: &str = "announced";
@@ -38,15 +35,13 @@ struct Own {
 pub(super) struct LogTables {
     cql: Cql,
     own: Arc<Mutex<Option<Own>>>,
+    pub(super) places: Places,
     segment_up_to: Read,
     segments_from: Read,
     last_segment: Read,
     begins_at: Read,
     settled: Read,
     insert: CompareAndSet,
-    put_place: Write,
-    places: Read,
-    places_down: Read,
     put_tile: Write,
     tile: Read,
     checkpoint: Read,
@@ -83,7 +78,6 @@ impl Segment {
 impl LogTables {
     pub(super) async fn prepare(cql: Cql) -> Result<Self, StoreError> {
         let segment = "SELECT first, count, headers FROM @log_segments WHERE bucket = ? AND first";
-        let place = "SELECT height, place FROM @log_places WHERE operator = ? AND bucket = ? AND height";
         Ok(Self {
             segment_up_to: cql.read(&format!("{segment} <= ? ORDER BY first DESC LIMIT 1")).await?,
             segments_from: cql.read(&format!("{segment} >= ? LIMIT ?")).await?,
@@ -97,11 +91,7 @@ impl LogTables {
                     "INSERT INTO @log_segments (bucket, first, count, headers) VALUES (?, ?, ?, ?) IF NOT EXISTS",
                 )
                 .await?,
-            put_place: cql
-                .write("INSERT INTO @log_places (operator, bucket, height, place) VALUES (?, ?, ?, ?)")
-                .await?,
-            places: cql.read(&format!("{place} = ? LIMIT ?")).await?,
-            places_down: cql.read(&format!("{place} <= ? ORDER BY height DESC LIMIT ?")).await?,
+            places: Places::prepare(cql.clone()).await?,
             put_tile: cql
                 .write("INSERT INTO @log_tiles (level, bucket, place, hashes) VALUES (?, ?, ?, ?) USING TIMESTAMP ?")
                 .await?,
@@ -218,11 +208,11 @@ impl LogTables {
         let (mut places, mut texts) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         for (place, entry) in (expected..).zip(entries) {
             let (operator, height) = (entry.operator.uuid(), entry.height.0);
-            places.push((operator, column(height / PLACES_IN_BUCKET), column(height), column(place)));
+            places.push((entry.operator, entry.height, place));
             let header = std::str::from_utf8(&entry.header).map_err(|_| StoreError::Damaged("a header"))?;
             texts.push((operator, column(height), header.to_owned()));
         }
-        self.cql.run_each(&self.put_place, places).await?;
+        self.places.put(places).await?;
         let key = (column(expected / ENTRIES_IN_BUCKET), column(expected));
         match self.cql.cas(&self.insert, (key.0, key.1, count, &texts)).await? {
             Cas::Applied => {}
@@ -264,22 +254,25 @@ impl LogTables {
     }
 
     /// Whether the entry at a place is this one: a place alone says only that somebody wanted to put it there.
-    async fn is_at(&self, place: u64, operator: OperatorId, height: i64) -> Result<bool, StoreError> {
+    async fn is_at(&self, place: u64, operator: OperatorId, height: Height) -> Result<bool, StoreError> {
         let segment = self.segment_up_to(place).await?;
         let entry = segment.as_ref().and_then(|segment| segment.at(place));
-        Ok(entry.is_some_and(|(id, at, _)| *id == operator.uuid() && *at == height))
+        Ok(entry.is_some_and(|(id, at, _)| *id == operator.uuid() && *at == column(height.0)))
     }
 
+    /// Looks at the highest place first: once a header has its place nobody wants another for it, but for writers that were under way.
     pub(super) async fn index_of(&self, operator: OperatorId, height: Height) -> Result<Option<u64>, StoreError> {
-        let bucket = column(height.0 / PLACES_IN_BUCKET);
-        let values = (operator.uuid(), bucket, column(height.0), PLACES_AT_A_TIME);
-        let rows: Vec<(i64, i64)> = self.cql.rows(&self.places, values).await?;
-        for (height, place) in rows {
-            if self.is_at(number(place)?, operator, height).await? {
-                return number(place).map(Some);
+        let mut below = None;
+        loop {
+            let page = self.places.of(operator, height, below).await?;
+            for place in &page {
+                if self.is_at(*place, operator, height).await? {
+                    return Ok(Some(*place));
+                }
             }
+            let Some(lowest) = page.last() else { return Ok(None) };
+            below = Some(*lowest);
         }
-        Ok(None)
     }
 
     /// The newest height of an operator in the log, if this process put it there and nobody wrote to the log since.
@@ -294,22 +287,17 @@ impl LogTables {
     /// The newest height of an operator in the log, looked for from somewhere near the head of its chain.
     pub(super) async fn logged(&self, operator: OperatorId, near: Height) -> Result<Height, StoreError> {
         // The hint of the head may lie a little behind what is logged.
-        let top = near.0 / PLACES_IN_BUCKET + 1;
-        for bucket in (0..=top).rev() {
-            let mut below = i64::MAX;
+        for bucket in (0..=Places::bucket(near) + 1).rev() {
+            let mut below = None;
             loop {
-                let values = (operator.uuid(), column(bucket), below, PLACES_AT_A_TIME);
-                let rows: Vec<(i64, i64)> = self.cql.rows(&self.places_down, values).await?;
-                let is_last = rows.len() < PLACES_AT_A_TIME as usize;
-                for (height, place) in rows {
-                    if self.is_at(number(place)?, operator, height).await? {
-                        return number(height).map(Height);
+                let page = self.places.down(operator, bucket, below).await?;
+                for (height, place) in &page {
+                    if self.is_at(*place, operator, *height).await? {
+                        return Ok(*height);
                     }
-                    below = height - 1;
                 }
-                if is_last {
-                    break;
-                }
+                let Some(lowest) = page.last() else { break };
+                below = Some(*lowest);
             }
         }
         Ok(Height(0))
