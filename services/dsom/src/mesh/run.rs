@@ -104,6 +104,7 @@ impl Mesh {
         layout.remove_mesh();
         stop_leftover(&layout).await;
         keys::ensure(&layout)?;
+        engine.note(&layout)?;
         let at = ports.addresses()?;
         let http = |port: u16| format!("http://127.0.0.1:{port}");
         let nats = |port: u16| format!("nats://127.0.0.1:{port}");
