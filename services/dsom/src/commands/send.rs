@@ -68,7 +68,7 @@ impl Send {
             };
             let mut config = Config::new(ingest, "", operator);
             config.env = world(self.sandbox);
-            config.token = Arc::new(move || tokens.token());
+            config.token = tokens;
             config.batch_records_max = self.batch as usize;
             config.batch_bytes_max = contracts::batch::BATCH_BYTES_MAX;
             config.linger = std::time::Duration::from_secs(3_600);
@@ -148,12 +148,12 @@ async fn send_stream(config: Config, stream: StreamNo, paths: Vec<PathBuf>, bar:
                 return Err(Failure::bad(format!("{}: seq {seq} follows, {next} is missing", path.display())));
             }
             if sender.push(&line).await.is_err() {
-                return Err(sender.finish().await.err().map_or_else(|| Failure::bad("sending ended"), failed));
+                return Err(sender.finish().await.err().map_or_else(|| Failure::bad("sending ended"), |e| failed(e.error)));
             }
             sent.receipts.extend(sender.receipts());
         }
     }
-    sent.receipts.extend(sender.finish().await.map_err(failed)?);
+    sent.receipts.extend(sender.finish().await.map_err(|e| failed(e.error))?);
     sent.records = sent.receipts.iter().map(|receipt| receipt.claims.count).sum();
     bar.finish();
     Ok(sent)

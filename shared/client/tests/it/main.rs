@@ -4,3 +4,4 @@
 mod sending;
 mod server;
 mod signing;
+mod tokens;
