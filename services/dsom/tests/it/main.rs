@@ -5,6 +5,10 @@ mod evidence;
 mod health;
 mod keys;
 mod mesh;
+mod send;
+#[path = "../../../../shared/client/tests/it/server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "the SDK's own server, of which these tests use a part")]
+mod server;
 mod usage;
 mod verify;
 
