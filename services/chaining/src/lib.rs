@@ -96,6 +96,7 @@ pub fn main() -> ExitCode {
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
+    runtime::serve::require_free(config.listen).map_err(|source| StartError::Serve { addr: config.listen, source })?;
     let partitions = Partitions::of(config.ordinal, config.replicas).map_err(StartError::Share)?;
     can_be_shared(config.store.engine, config.replicas)?;
     let key = Arc::new(read_key(&config)?);

@@ -11,6 +11,7 @@ pub mod generate;
 pub mod mesh;
 pub mod register;
 pub mod rehearsal;
+pub mod sending;
 pub mod signals;
 pub mod verify;
 

@@ -3,10 +3,14 @@
 pub mod engine;
 pub mod files;
 pub mod keys;
+mod leftover;
 pub mod nats;
+mod ports;
 pub mod process;
+mod ready;
 pub mod run;
 
 pub use engine::Engine;
 pub use files::{Addresses, Layout, MeshFile, SandboxFile};
-pub use run::{Mesh, Ports, sibling};
+pub use ports::Ports;
+pub use run::{Mesh, sibling};

@@ -99,6 +99,7 @@ pub fn main() -> ExitCode {
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
+    runtime::serve::require_free(config.listen).map_err(|source| StartError::Serve { addr: config.listen, source })?;
     let receipt_key = ReceiptKey::load(&config.receipt_key, &config.receipt_keys_beside());
     let receipt_key = receipt_key.map_err(StartError::ReceiptKey)?;
     let age_max = Duration::from_secs(config.registry_age_s_max.into());

@@ -91,6 +91,7 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    runtime::serve::require_free(config.listen).map_err(|source| StartError::Serve { addr: config.listen, source })?;
     let signer = SigningKey::load(&config.token_key).map_err(|error| StartError::TokenKey(error.into()))?;
     let checklists = Config::parts(&config.conformance_checklists).map(str::to_owned).collect();
     let certificates = CertificateKeys::load(config.conformance_jwks.as_deref(), checklists);

@@ -1,10 +1,11 @@
 //! A batch as it is sent: its lines, and the root that its receipt must name.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use contracts::{Hash, Seq};
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 /// How a body is packed on its way.
@@ -39,6 +40,19 @@ impl Encoding {
             }
         }
     }
+
+    /// The opposite of [`Self::pack`], for what this made itself.
+    fn unpack(self, body: &Bytes) -> Result<Bytes, std::io::Error> {
+        match self {
+            Self::Identity => Ok(body.clone()),
+            Self::Zstd => zstd::stream::decode_all(body.as_ref()).map(Bytes::from),
+            Self::Gzip => {
+                let mut lines = Vec::new();
+                GzDecoder::new(body.as_ref()).read_to_end(&mut lines)?;
+                Ok(lines.into())
+            }
+        }
+    }
 }
 
 /// Records with consecutive seqs, ready to be sent any number of times.
@@ -60,6 +74,19 @@ impl Batch {
     /// Seq of the last record.
     pub fn last_seq(&self) -> u64 {
         self.first_seq.get() + self.count - 1
+    }
+
+    /// The same records as two batches; `None` where there is but one.
+    pub(crate) fn halves(&self) -> Result<Option<[Self; 2]>, std::io::Error> {
+        let half = self.count / 2;
+        let Some(middle) = Seq::new(self.first_seq.get() + half).filter(|_| half > 0) else { return Ok(None) };
+        let lines = self.encoding.unpack(&self.body)?;
+        let (mut first, mut second) = (Collector::default(), Collector::default());
+        for record in lines.split_inclusive(|byte| *byte == b'\n') {
+            let half = if first.count() < half { &mut first } else { &mut second };
+            half.push(record.strip_suffix(b"\n").unwrap_or(record));
+        }
+        Ok(Some([first.take(self.first_seq, self.encoding)?, second.take(middle, self.encoding)?]))
     }
 }
 

@@ -79,6 +79,20 @@ impl ReceiptKeys {
         Ok(signed.claims)
     }
 
+    /// Checks that a receipt is a promise to this operator, in this world, for this stream: of which records, its claims say.
+    ///
+    /// # Errors
+    /// [`BadReceipt`].
+    pub fn verify_of(&self, receipt: &Receipt, config: &Config, stream: StreamNo) -> Result<Claims, BadReceipt> {
+        let claims = self.verify(receipt)?;
+        same([
+            ("operator", claims.operator.to_string(), config.operator.to_string()),
+            ("env", claims.env.as_str().to_owned(), config.env.as_str().to_owned()),
+            ("stream", claims.stream.to_string(), stream.to_string()),
+        ])?;
+        Ok(claims)
+    }
+
     /// Checks that a receipt is the promise for exactly this batch.
     ///
     /// # Errors
@@ -90,19 +104,21 @@ impl ReceiptKeys {
         stream: StreamNo,
         batch: &Batch,
     ) -> Result<Claims, BadReceipt> {
-        let claims = self.verify(receipt)?;
-        let facts = [
-            ("operator", claims.operator.to_string(), config.operator.to_string()),
-            ("env", claims.env.as_str().to_owned(), config.env.as_str().to_owned()),
-            ("stream", claims.stream.to_string(), stream.to_string()),
+        let claims = self.verify_of(receipt, config, stream)?;
+        same([
             ("first_seq", claims.first_seq.to_string(), batch.first_seq.to_string()),
             ("last_seq", claims.last_seq.to_string(), batch.last_seq().to_string()),
             ("count", claims.count.to_string(), batch.count.to_string()),
             ("root", claims.root.to_string(), batch.root.to_string()),
-        ];
-        match facts.into_iter().find(|(_, found, sent)| found != sent) {
-            Some((name, found, sent)) => Err(BadReceipt::Differs { name, found, sent }),
-            None => Ok(claims),
-        }
+        ])?;
+        Ok(claims)
+    }
+}
+
+/// Name of each claim, what the receipt says, what was sent.
+fn same<const N: usize>(facts: [(&'static str, String, String); N]) -> Result<(), BadReceipt> {
+    match facts.into_iter().find(|(_, found, sent)| found != sent) {
+        Some((name, found, sent)) => Err(BadReceipt::Differs { name, found, sent }),
+        None => Ok(()),
     }
 }

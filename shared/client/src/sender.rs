@@ -1,14 +1,17 @@
 //! The sender of one stream: collects records into batches and sends them one after another, for as long as it takes.
 
 use contracts::receipt::Receipt;
+use contracts::record::{RECORD_BYTES_MAX, seq_of};
 use contracts::{Seq, StreamNo};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::batch::Collector;
-use crate::{Api, Batch, Config, SendError};
+use crate::{Api, BadRecord, Batch, Config, SendError, Unfinished};
 
+/// The status of a body that is too big.
+const TOO_BIG: u16 = 413;
 /// Records that may wait for the collector; each has at most 2 KiB.
 const WAITING_RECORDS_MAX: usize = 256;
 
@@ -34,6 +37,7 @@ impl Sender {
     /// # Errors
     /// The server refused, or gave an answer that can't be read.
     pub async fn open(config: Config, stream: StreamNo) -> Result<Self, SendError> {
+        let config = config.within_limits();
         let api = Api::new(config.clone())?;
         let next_seq = api.next_seq(stream).await?;
         let (batches, waiting) = mpsc::channel(config.waiting_batches_max.max(1));
@@ -54,8 +58,11 @@ impl Sender {
     /// Takes the next record, whose seq must be [`Sender::next_seq`]. Waits while the buffer is full.
     ///
     /// # Errors
-    /// Sending has ended; [`Sender::finish`] says why.
+    /// [`SendError::BadRecord`]: this is no such record; it is not taken, and sending goes on without it. [`SendError::Ended`]:
+    /// sending has ended; [`Sender::finish`] says why.
     pub async fn push(&mut self, record: &[u8]) -> Result<(), SendError> {
+        // One that the server could only refuse would take a whole batch of good ones with it.
+        check(record, self.next_seq).map_err(|why| SendError::BadRecord { seq: self.next_seq, why })?;
         self.orders.send(Order::Record(record.to_vec())).await.map_err(|_| SendError::Ended)?;
         self.next_seq += 1;
         Ok(())
@@ -82,20 +89,47 @@ impl Sender {
     /// Sends the rest, waits for every receipt, and gives those not yet taken.
     ///
     /// # Errors
-    /// Why sending ended early.
-    pub async fn finish(mut self) -> Result<Vec<Receipt>, SendError> {
-        drop(self.orders);
+    /// Why sending ended early, with the receipts there are all the same.
+    pub async fn finish(self) -> Result<Vec<Receipt>, Unfinished> {
+        let Self { orders, mut tasks, receipts: mut waiting, .. } = self;
+        drop(orders);
         let mut ended = Ok(());
-        while let Some(task) = self.tasks.join_next().await {
+        while let Some(task) = tasks.join_next().await {
             let result = task.unwrap_or(Err(SendError::Ended));
             // Why a batch was refused tells more than that nobody took the next one.
             if matches!(ended, Ok(()) | Err(SendError::Ended)) && result.is_err() {
                 ended = result;
             }
         }
-        ended?;
-        Ok(std::iter::from_fn(|| self.receipts.try_recv().ok()).collect())
+        let receipts = std::iter::from_fn(|| waiting.try_recv().ok()).collect();
+        match ended {
+            Ok(()) => Ok(receipts),
+            Err(error) => Err(Unfinished { receipts, error }),
+        }
     }
+}
+
+/// Whether a record is a line of its own, no longer than any, with the seq whose turn it is.
+fn check(record: &[u8], next_seq: u64) -> Result<(), BadRecord> {
+    if record.len() > RECORD_BYTES_MAX {
+        return Err(BadRecord::TooLong { bytes: record.len() });
+    }
+    if record.contains(&b'\n') {
+        return Err(BadRecord::LineFeed);
+    }
+    let found = first_seq(record).or_else(|| seq_of(record));
+    if found == Some(next_seq) { Ok(()) } else { Err(BadRecord::Seq { found }) }
+}
+
+/// The seq of a record that begins with it, as most do, without reading the rest.
+fn first_seq(record: &[u8]) -> Option<u64> {
+    let rest = record.strip_prefix(b"{\"seq\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, after) = rest.split_at_checked(digits)?;
+    if !matches!(after.first(), Some(b',' | b'}')) || digits.starts_with(b"0") {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// Makes batches of records, by count, size and age.
@@ -158,13 +192,51 @@ async fn fly(
 ) -> Result<(), SendError> {
     let mut keys = api.receipt_keys().await?;
     while let Some(batch) = waiting.recv().await {
-        let receipt = api.send(stream, &batch).await?;
-        if keys.lack_key_of(&receipt) {
-            keys = api.receipt_keys_for(&receipt).await?;
+        // The last is the next: what is too big for somebody on the way goes in halves.
+        let mut parts = vec![batch];
+        while let Some(batch) = parts.pop() {
+            let receipt = match api.send(stream, &batch).await {
+                Err(SendError::Refused(refusal)) if refusal.status == TOO_BIG => {
+                    let halves = batch.halves().map_err(SendError::Pack)?;
+                    let [first, second] = halves.ok_or(SendError::Refused(refusal))?;
+                    parts.extend([second, first]);
+                    continue;
+                }
+                sent => sent?,
+            };
+            if keys.lack_key_of(&receipt) {
+                keys = api.receipt_keys_for(&receipt).await?;
+            }
+            keys.verify_for(&receipt, api.config(), stream, &batch).map_err(SendError::Receipt)?;
+            api.config().observer.accepted(&receipt);
+            // Nobody may be listening any more; the batch is accepted all the same.
+            let _ = receipts.send(receipt);
         }
-        keys.verify_for(&receipt, api.config(), stream, &batch).map_err(SendError::Receipt)?;
-        // Nobody may be listening any more; the batch is accepted all the same.
-        let _ = receipts.send(receipt);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seq_of_a_record_is_read_wherever_it_stands() {
+        for good in [&br#"{"seq":7,"id":"x"}"#[..], br#"{"seq":7}"#, br#"{"id":"x","seq":7}"#, br#"{ "seq" : 7 }"#] {
+            assert_eq!(check(good, 7), Ok(()), "{}", String::from_utf8_lossy(good));
+            assert_eq!(check(good, 8), Err(BadRecord::Seq { found: Some(7) }));
+        }
+        for bad in [&b""[..], b"{}", br#"{"seq":7.0}"#, br#"{"seq":"7"}"#, br#"{"seq":07}"#, br#"{"seq":7"#, b"\xff"] {
+            assert_eq!(check(bad, 7), Err(BadRecord::Seq { found: None }), "{}", String::from_utf8_lossy(bad));
+        }
+        let two = br#"{"seq":7,
+"id":"x"}"#;
+        assert_eq!(check(two, 7), Err(BadRecord::LineFeed));
+        let mut long = br#"{"seq":7,"id":""#.to_vec();
+        long.resize(RECORD_BYTES_MAX - 2, b'x');
+        long.extend_from_slice(br#""}"#);
+        assert_eq!(check(&long, 7), Ok(()));
+        long.push(b' ');
+        assert_eq!(check(&long, 7), Err(BadRecord::TooLong { bytes: 2_049 }));
+    }
 }

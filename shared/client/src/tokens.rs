@@ -1,13 +1,17 @@
 //! Access tokens: asked for with a signed assertion (RFC 7523), and renewed before they end.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
 
 use crate::pause::Pause;
+use crate::token_source::{Renewal, TokenSource};
 
 /// How long an assertion is good for, in seconds: it is used at once.
 const ASSERTION_S: u64 = 60;
@@ -15,6 +19,12 @@ const ASSERTION_S: u64 = 60;
 const TRY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Pause after the issuer has refused: a person must do something first, and may.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+/// Pause after the issuer has granted the token that there was.
+const SAME_PAUSE: Duration = Duration::from_secs(1);
+/// How often the clock is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How tokens are asked for.
 #[derive(Clone)]
@@ -56,13 +66,16 @@ pub enum TokenError {
         /// What is wrong.
         description: String,
     },
+    /// There never is another.
+    #[error("the token stays as it is")]
+    Fixed,
 }
 
 impl TokenError {
-    /// Whether asking again may help.
-    fn is_passing(&self) -> bool {
+    /// Whether asking again helps, with nobody doing anything about it.
+    pub fn is_passing(&self) -> bool {
         match self {
-            Self::Sign(_) => false,
+            Self::Sign(_) | Self::Fixed => false,
             Self::Unreachable { .. } => true,
             Self::Refused { error, .. } => error == "temporarily_unavailable",
         }
@@ -84,11 +97,22 @@ struct Refused {
 
 /// A token that is renewed for as long as somebody holds this.
 pub struct Tokens {
-    current: RwLock<String>,
+    state: watch::Receiver<State>,
+    // The last token that a server did not take.
+    refused: watch::Sender<String>,
+    renewing: AbortHandle,
+}
+
+/// What there is now.
+struct State {
+    token: String,
+    /// Why the last try to renew it failed; `None` while none is needed.
+    failure: Option<Arc<TokenError>>,
 }
 
 impl Tokens {
-    /// Asks for a first token, and goes on to renew it when four fifths of its time have passed. Call it inside a tokio runtime.
+    /// Asks for a first token, and goes on to renew it when four fifths of its time have passed, or when it is refused. A renewal that
+    /// fails is tried again for ever. Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`TokenError`]: the issuer refuses. One that does not answer is asked again, for ever.
@@ -96,34 +120,106 @@ impl Tokens {
         let http = reqwest::Client::builder().timeout(TRY_TIMEOUT).build();
         let http = http.map_err(|source| TokenError::Unreachable { endpoint: config.endpoint.clone(), source })?;
         let first = wait(&http, &config).await?;
-        let tokens = Arc::new(Self { current: RwLock::new(first.access_token) });
-        let (weak, mut life_s) = (Arc::downgrade(&tokens), first.expires_in);
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_secs(life_s * 4 / 5)).await;
-                if weak.strong_count() == 0 {
-                    return;
-                }
-                match wait(&http, &config).await {
-                    Ok(granted) => {
-                        let Some(tokens) = weak.upgrade() else { return };
-                        *tokens.current.write().unwrap_or_else(PoisonError::into_inner) = granted.access_token;
-                        life_s = granted.expires_in;
-                    }
-                    Err(error) => {
-                        // The old one is good for a while; then requests are refused, which says why.
-                        tracing::error!(error = &error as &dyn std::error::Error, "the token could not be renewed");
-                        return;
-                    }
-                }
-            }
-        });
-        Ok(tokens)
+        let due = Due::after(first.expires_in);
+        let (told, state) = watch::channel(State { token: first.access_token, failure: None });
+        let (refused, hears) = watch::channel(String::new());
+        let renewing = tokio::spawn(renew(http, config, due, told, hears)).abort_handle();
+        Ok(Arc::new(Self { state, refused, renewing }))
     }
 
     /// The token now.
     pub fn token(&self) -> String {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.borrow().token.clone()
+    }
+}
+
+impl Drop for Tokens {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+impl TokenSource for Tokens {
+    fn token(&self) -> String {
+        self.token()
+    }
+
+    fn renew<'a>(&'a self, refused: &'a str) -> Renewal<'a> {
+        Box::pin(async move {
+            let mut state = self.state.clone();
+            if state.borrow().token == refused {
+                self.refused.send_replace(refused.to_owned());
+            }
+            let known = state.wait_for(|state| state.token != refused || state.failure.is_some()).await;
+            match known.ok().and_then(|state| state.failure.clone().filter(|_| state.token == refused)) {
+                Some(failure) => Err(failure),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// Renews the token when it is time, or when it was refused; tells of each try.
+async fn renew(
+    http: reqwest::Client,
+    config: TokenConfig,
+    mut due: Due,
+    state: watch::Sender<State>,
+    mut refused: watch::Receiver<String>,
+) {
+    loop {
+        let token = state.borrow().token.clone();
+        tokio::select! {
+            () = due.wait() => {}
+            _ = refused.wait_for(|refused| *refused == token) => {}
+        }
+        let mut pause = Pause::new(PAUSE_MAX);
+        loop {
+            match ask(&http, &config).await {
+                Ok(granted) => {
+                    due = Due::after(granted.expires_in);
+                    let is_same = granted.access_token == token;
+                    state.send_replace(State { token: granted.access_token, failure: None });
+                    if is_same {
+                        sleep(SAME_PAUSE).await;
+                    }
+                    break;
+                }
+                Err(error) => {
+                    // The old one is good for a while; who is refused with it learns why.
+                    let wait = pause.next((!error.is_passing()).then_some(REFUSED_PAUSE));
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the token could not be renewed yet");
+                    let failure = Some(Arc::new(error));
+                    state.send_modify(|state| state.failure = failure);
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+}
+
+/// When a token is to be renewed: by the clock on the wall, since a timer stands still while the machine is suspended, or by the timer,
+/// since a clock may be set back.
+struct Due {
+    wall: SystemTime,
+    timer: Instant,
+}
+
+impl Due {
+    /// After four fifths of a life.
+    fn after(life_s: u64) -> Self {
+        let passed = Duration::from_secs((life_s * 4 / 5).max(1));
+        Self { wall: SystemTime::now() + passed, timer: Instant::now() + passed }
+    }
+
+    fn is_over(&self, wall: SystemTime, timer: Instant) -> bool {
+        wall >= self.wall || timer >= self.timer
+    }
+
+    async fn wait(&self) {
+        while !self.is_over(SystemTime::now(), Instant::now()) {
+            sleep(LOOK_EVERY.min(self.timer.saturating_duration_since(Instant::now()))).await;
+        }
     }
 }
 
@@ -173,4 +269,23 @@ fn form(config: &TokenConfig) -> Result<String, TokenError> {
         "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
          &client_assertion={assertion}{scope}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_by_whichever_clock_is_first() {
+        let due = Due::after(600);
+        let (wall, timer) = (due.wall, due.timer);
+        let second = Duration::from_secs(1);
+        assert!(!due.is_over(wall - second, timer - second));
+        // The machine was suspended: the timer did not go on.
+        assert!(due.is_over(wall, timer - 479 * second));
+        // The clock was set back.
+        assert!(due.is_over(wall - 3_600 * second, timer));
+        let began = Instant::now();
+        assert!(Due::after(600).timer >= began + 480 * second, "four fifths of ten minutes");
+    }
 }

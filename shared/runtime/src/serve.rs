@@ -61,6 +61,15 @@ pub struct Running {
     health: Health,
 }
 
+/// Fails when something listens on a service's address already. A start asks this before it touches anything that it shares with
+/// others: a process that can't serve must not join a mesh, least of all one of another store.
+///
+/// # Errors
+/// The address is in use, or not this machine's.
+pub fn require_free(listen: SocketAddr) -> io::Result<()> {
+    std::net::TcpListener::bind(listen).map(drop)
+}
+
 /// Starts serving. Call it inside an actix system or a tokio runtime.
 ///
 /// # Errors

@@ -91,6 +91,16 @@ impl From<fjall::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether another process, or another part of this one, has the directory open.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Open { source, .. } if matches!(**source, fjall::Error::Locked))
+    }
+}
+
+/// The file by which the engine tells whether a directory is one of its own; without it, opening makes a new store.
+const MARKER: &str = "version";
+
 /// An open engine; clones share it. The directory is free again when the last clone and the last keyspace are dropped.
 #[derive(Clone)]
 pub struct Engine {
@@ -99,6 +109,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Whether a directory holds an engine's files, so that opening it would not make a new store.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(MARKER).exists()
+    }
+
     /// Opens or creates the engine in `dir`.
     ///
     /// # Errors

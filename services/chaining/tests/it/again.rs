@@ -11,6 +11,7 @@ use chaining::actors::log::steps::recover;
 use chaining::domain::frame::Damage;
 use chaining::metrics::Metrics;
 use chaining::storage::Store;
+use chaining::trace::Traces;
 use contracts::frame::Frame;
 use contracts::{Hash, Height, OperatorId, StreamNo};
 use tokio::sync::mpsc;
@@ -43,7 +44,14 @@ fn chain(
 ) -> (Addr<Chain>, mpsc::UnboundedReceiver<Told>, mpsc::UnboundedReceiver<BlockSealed>) {
     let (told, tells) = mpsc::unbounded_channel();
     let (sealed, hears) = Ear::open();
-    let around = Surroundings { store: store.clone(), witness, told, sealed, metrics: Metrics::new(), traces: Traces::default() };
+    let around = Surroundings {
+        store: store.clone(),
+        witness,
+        told,
+        sealed,
+        metrics: Metrics::new(),
+        traces: Traces::default(),
+    };
     (Chain::new(operator(1), around).unwrap().start(), tells, hears)
 }
 

@@ -58,11 +58,21 @@ pub fn config(nats: &NatsServer, dir: &Path) -> Config {
 }
 
 #[actix::test]
+async fn a_taken_port_ends_a_start_before_anything_is_touched() {
+    let nats = NatsServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = held.local_addr().unwrap();
+    let error = chaining::start(Config { listen, ..config(&nats, dir.path()) }).await.err().unwrap();
+    assert!(matches!(error, chaining::error::StartError::Serve { addr, .. } if addr == listen), "{error:?}");
+    assert!(!dir.path().join("data").exists(), "the store was made");
+}
+
+#[actix::test]
 async fn a_register_that_was_never_heard_of_is_a_warning() {
     let nats = NatsServer::start();
     let dir = tempfile::tempdir().unwrap();
-    let config = config(&nats, dir.path());
-    let running = chaining::start(config).await.unwrap();
+    let running = chaining::start(config(&nats, dir.path())).await.unwrap();
     let addr = running.addr();
     let ready = async |words: &str| {
         let answer = get(addr, "/readyz").await;

@@ -2,25 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use client::{Config, SendError, Sender};
+use client::Config;
 use comfy_table::{CellAlignment, Table, presets};
 use contracts::{OperatorId, StreamNo};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Data, world};
 use crate::mesh::{Layout, MeshFile};
-use crate::{Failure, files, register};
+use crate::sending::{Book, Job, Sent, send};
+use crate::{Exit, Failure, files, register};
 
 /// Sends files of records, named `<operator>.<stream>.ndjson[.gz|.zst]`, to a running mesh
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom send --batch 1000 --receipts receipts.jsonl ../shared/data/*.ndjson.gz\n\nWhat ingest holds already is skipped: an interrupted run is simply repeated.\nFiles of one operator and stream are sent in the order given."
+    after_help = "Example:\n  dsom send --batch 1000 --receipts receipts.jsonl ../shared/data/*.ndjson.gz\n\nWhat ingest holds already is not sent again, but compared with its receipts; an interrupted run is simply\nrepeated, and its file of receipts becomes whole. Files of one operator and stream are sent in the order given.\nEnds with 1 when a record is refused, or differs from the accepted one."
 )]
 pub struct Send {
     #[command(flatten)]
@@ -31,19 +30,15 @@ pub struct Send {
     /// To the sandbox in place of the market
     #[arg(long)]
     sandbox: bool,
-    /// Where to write the receipts, a JSON object a line
+    /// Where to write the receipts, a JSON object a line; what is there stays, and none is written twice
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
+    /// End with 3 when a request has had no answer for so long, in place of waiting for ever
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    give_up_after: Option<u64>,
     /// The files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-}
-
-/// What became of one stream.
-struct Sent {
-    skipped: u64,
-    records: u64,
-    receipts: Vec<contracts::receipt::Receipt>,
 }
 
 impl Send {
@@ -53,11 +48,42 @@ impl Send {
             streams.entry(files::named(file)?).or_default().push(file.clone());
         }
         let mesh = MeshFile::read(&self.data.dir)?;
-        let ingest = if self.sandbox { &mesh.sandbox()?.ingest } else { &mesh.ingest };
+        let book = self.receipts.as_deref().map(Book::open).transpose()?.map(Arc::new);
+        let jobs = self.jobs(streams, &mesh, book.as_ref()).await?;
+        let started = Instant::now();
+        let tasks: Vec<_> =
+            jobs.into_iter().map(|job| (job.config.operator, job.stream, tokio::spawn(send(job)))).collect();
+        let (mut rows, mut failures) = (Vec::new(), Vec::new());
+        for (operator, stream, task) in tasks {
+            let mut sent = task.await.unwrap_or_else(|error| Sent {
+                failure: Some(Failure::bad(format!("{operator} stream {stream}")).because(&error)),
+                ..Sent::default()
+            });
+            let ended = if sent.failure.is_some() { "failed" } else { "whole" };
+            failures.extend(sent.failure.take());
+            rows.push((operator, stream, sent, ended));
+        }
+        if let Some(Err(failure)) = book.map(|book| book.close()) {
+            failures.push(failure);
+        }
+        tell(&rows, started.elapsed());
+        all(failures)
+    }
+
+    /// What is to be sent, stream by stream.
+    async fn jobs(
+        &self,
+        streams: BTreeMap<(OperatorId, StreamNo), Vec<PathBuf>>,
+        mesh: &MeshFile,
+        book: Option<&Arc<Book>>,
+    ) -> Result<Vec<Job>, Failure> {
+        let (ingest, chaining) = match self.sandbox {
+            true => mesh.sandbox().map(|sandbox| (&sandbox.ingest, &sandbox.chaining))?,
+            false => (&mesh.ingest, &mesh.chaining),
+        };
         let layout = Layout::existing(&self.data.dir)?;
         let bars = MultiProgress::new();
-        let started = Instant::now();
-        let (mut tasks, mut known) = (Vec::new(), BTreeMap::new());
+        let (mut jobs, mut known) = (Vec::new(), BTreeMap::new());
         for ((operator, stream), files) in streams {
             let tokens = match known.entry(operator) {
                 Entry::Occupied(known) => Arc::clone(known.get()),
@@ -68,100 +94,68 @@ impl Send {
             };
             let mut config = Config::new(ingest, "", operator);
             config.env = world(self.sandbox);
-            config.token = Arc::new(move || tokens.token());
+            config.token = tokens;
             config.batch_records_max = self.batch as usize;
             config.batch_bytes_max = contracts::batch::BATCH_BYTES_MAX;
-            config.linger = std::time::Duration::from_secs(3_600);
+            config.linger = Duration::from_secs(3_600);
+            config.give_up_after = self.give_up_after.map(Duration::from_secs);
             let bar = bars.add(bar(&files));
-            bar.set_message(format!("{operator} {stream:>3}"));
-            let task = tokio::spawn(send_stream(config, stream, files, bar));
-            tasks.push((operator, stream, task));
+            jobs.push(Job { config, chaining: chaining.clone(), stream, files, book: book.cloned(), bar });
         }
-        let mut out = self.receipts.as_deref().map(create).transpose()?;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header(["operator", "stream", "sent", "there already", "receipts"]);
-        let (mut records, mut failures) = (0, Vec::new());
-        for (operator, stream, task) in tasks {
-            let sent = match task.await {
-                Ok(Ok(sent)) => sent,
-                Ok(Err(failure)) => {
-                    failures.push(Failure { text: format!("{operator} stream {stream}: {}", failure.text), ..failure });
-                    continue;
-                }
-                Err(error) => {
-                    failures.push(Failure::bad(format!("{operator} stream {stream}")).because(&error));
-                    continue;
-                }
-            };
-            records += sent.records;
-            for receipt in &sent.receipts {
-                if let Some(out) = &mut out {
-                    let line = serde_json::to_string(receipt).map_err(|e| Failure::bad("a receipt").because(&e))?;
-                    writeln!(out, "{line}").map_err(|e| Failure::bad("could not write the receipts").because(&e))?;
-                }
-            }
-            let counts = [sent.records, sent.skipped, sent.receipts.len() as u64].map(|count| count.to_string());
-            table.add_row([operator.to_string(), stream.to_string()].into_iter().chain(counts));
-        }
-        if let Some(out) = &mut out {
-            out.flush().map_err(|error| Failure::bad("could not write the receipts").because(&error))?;
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        println!("{table}\n\n{records} records accepted in {seconds:.1} s, {:.0} a second", records as f64 / seconds);
-        failures.into_iter().next().map_or(Ok(()), Err)
+        Ok(jobs)
     }
 }
 
 fn bar(files: &[PathBuf]) -> ProgressBar {
     let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum();
     let bar = ProgressBar::new(bytes);
-    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:32}] {percent:>3} %") {
+    if let Ok(style) = ProgressStyle::with_template("[{bar:32}] {percent:>3} % {msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar
 }
 
-fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
-    let file = File::create(path);
-    file.map(BufWriter::new)
-        .map_err(|error| Failure::usage(format!("could not write {}", path.display())).because(&error))
-}
-
-async fn send_stream(config: Config, stream: StreamNo, paths: Vec<PathBuf>, bar: ProgressBar) -> Result<Sent, Failure> {
-    let mut sender = Sender::open(config, stream).await.map_err(failed)?;
-    let mut sent = Sent { skipped: 0, records: 0, receipts: Vec::new() };
-    let mut line = Vec::new();
-    for path in paths {
-        let mut reader = files::open_with(&path, |file| bar.wrap_read(file))?;
-        let cannot = |error: std::io::Error| Failure::bad(format!("could not read {}", path.display())).because(&error);
-        while files::next_record(&mut reader, &mut line).map_err(cannot)? {
-            let seq = contracts::record::seq_of(&line).unwrap_or(sender.next_seq());
-            if seq < sender.next_seq() {
-                sent.skipped += 1;
-                continue;
-            }
-            if seq > sender.next_seq() {
-                let next = sender.next_seq();
-                return Err(Failure::bad(format!("{}: seq {seq} follows, {next} is missing", path.display())));
-            }
-            if sender.push(&line).await.is_err() {
-                return Err(sender.finish().await.err().map_or_else(|| Failure::bad("sending ended"), failed));
-            }
-            sent.receipts.extend(sender.receipts());
-        }
+/// The summary.
+fn tell(rows: &[(OperatorId, StreamNo, Sent, &str)], took: Duration) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["operator", "stream", "sent", "there already", "receipts", "ended"]);
+    for (operator, stream, sent, ended) in rows {
+        let counts = [sent.records, sent.there, sent.receipts].map(|count| count.to_string());
+        let names = [operator.to_string(), stream.to_string()];
+        table.add_row(names.into_iter().chain(counts).chain([(*ended).to_owned()]));
     }
-    sent.receipts.extend(sender.finish().await.map_err(failed)?);
-    sent.records = sent.receipts.iter().map(|receipt| receipt.claims.count).sum();
-    bar.finish();
-    Ok(sent)
+    for column in table.column_iter_mut().skip(1).take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let (seconds, records) = (took.as_secs_f64(), rows.iter().map(|(_, _, sent, _)| sent.records).sum::<u64>());
+    println!("{table}\n\n{records} records accepted in {seconds:.1} s, {:.0} a second", records as f64 / seconds);
+    let unchecked: u64 = rows.iter().map(|(_, _, sent, _)| sent.unchecked).sum();
+    if unchecked > 0 {
+        println!("{unchecked} records were there in batches that reach beyond the files: these were not compared");
+    }
 }
 
-fn failed(error: SendError) -> Failure {
-    match error {
-        SendError::Unreachable { .. } => Failure::unreachable("could not send").because(&error),
-        _ => Failure::bad("could not send").because(&error),
+/// All that went wrong in one; data that is bad counts for more than a server that is away.
+fn all(failures: Vec<Failure>) -> Result<(), Failure> {
+    let rank = |exit: &Exit| match exit {
+        Exit::Bad => 0,
+        Exit::Usage => 1,
+        Exit::Unreachable => 2,
+    };
+    let Some(exit) = failures.iter().map(|failure| failure.exit).min_by_key(rank) else { return Ok(()) };
+    let texts: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
+    Err(Failure { exit, text: texts.join("\n") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failing_stream_is_told() {
+        assert!(all(Vec::new()).is_ok());
+        let failure = all(vec![Failure::unreachable("a: away"), Failure::bad("b: refused")]).expect_err("two failed");
+        assert_eq!((failure.exit, failure.text.as_str()), (Exit::Bad, "a: away\nb: refused"));
     }
 }

@@ -20,6 +20,8 @@ use crate::signals::Signals;
 
 /// Streams of a made-up operator.
 const STREAMS: u8 = 2;
+/// Pause before a stream that was refused is opened again.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
 /// How often each stream sends what is due.
 const STEP: Duration = Duration::from_millis(100);
 
@@ -100,6 +102,7 @@ pub struct Market {
     streams: Vec<(Config, StreamNo, u64)>,
     rate: f64,
     mix: Mix,
+    goes_on: bool,
 }
 
 /// A market that sends.
@@ -128,25 +131,37 @@ impl Market {
             for stream in 0..STREAMS {
                 let seed = u64::from(number) << 8 | u64::from(stream);
                 let (mut config, tokens) = (Config::new(ingest, "", operator), Arc::clone(&tokens));
-                config.token = Arc::new(move || tokens.token());
+                config.token = tokens;
                 streams.push((config, StreamNo(stream), seed));
             }
         }
-        Ok(Self { rate: f64::from(rate) / streams.len().max(1) as f64, streams, mix: Mix::default() })
+        Ok(Self { rate: f64::from(rate) / streams.len().max(1) as f64, streams, mix: Mix::default(), goes_on: false })
+    }
+
+    /// Has streams that are refused opened again, for ever: their operators go on at the head that ingest knows.
+    pub fn going_on(self) -> Self {
+        Self { goes_on: true, ..self }
     }
 
     /// Begins to send.
     pub fn start(self) -> Running {
         let (accepted, failed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-        let (rate, mix) = (self.rate, self.mix);
+        let (rate, mix, goes_on) = (self.rate, self.mix, self.goes_on);
         let tasks = self.streams.into_iter().map(|(config, stream, seed)| {
             let (accepted, failed) = (Arc::clone(&accepted), Arc::clone(&failed));
             tokio::spawn(async move {
                 let who = config.operator;
-                if let Err(error) = send(config, stream, seed ^ start, rate, mix, accepted).await {
-                    eprintln!("dsom: operator {who} stream {stream}: {error}");
+                loop {
+                    let sending = send(config.clone(), stream, seed ^ start, rate, mix, Arc::clone(&accepted));
+                    let Err(error) = sending.await else { return };
+                    let failure = Failure::bad(format!("operator {who} stream {stream}")).because(&error);
+                    eprintln!("dsom: {}", failure.text);
                     failed.fetch_add(1, Ordering::Relaxed);
+                    if !goes_on {
+                        return;
+                    }
+                    tokio::time::sleep(REOPEN_AFTER).await;
                 }
             })
         });
@@ -160,7 +175,7 @@ impl Running {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Whether a stream has ended because it was refused.
+    /// Whether a stream was refused.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed) > 0
     }
@@ -204,7 +219,7 @@ async fn send(
             let pushed = sender.push(line.strip_suffix(b"\n").unwrap_or(&line)).await;
             if pushed.is_err() {
                 // The sender knows why it ended.
-                return sender.finish().await.map(|_| ());
+                return sender.finish().await.map(|_| ()).map_err(|unfinished| unfinished.error);
             }
             sent += 1;
         }
@@ -241,5 +256,43 @@ impl Progress {
 impl Default for Progress {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_stream_that_is_refused_is_opened_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (seen, opened) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for socket in listener.incoming() {
+                let Ok(mut socket) = socket else { return };
+                let _ = socket.read(&mut [0; 4096]);
+                let body = r#"{"status":403,"code":"forbidden","detail":"not now"}"#;
+                let _ = write!(
+                    socket,
+                    "HTTP/1.1 403 x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                if seen.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        let config = Config::new(&url, "token", made_up(0).expect("an operator"));
+        let market =
+            Market { streams: vec![(config, StreamNo(0), 1)], rate: 10.0, mix: Mix::default(), goes_on: false };
+        let running = market.going_on().start();
+        let twice =
+            tokio::task::spawn_blocking(move || (0..2).all(|_| opened.recv_timeout(Duration::from_secs(30)).is_ok()));
+        assert!(twice.await.expect("looks"), "the stream stayed dead");
+        assert!(running.has_failed());
+        running.stop();
     }
 }

@@ -39,20 +39,37 @@ impl Up {
             mesh = starting => mesh?,
             () = signals.stop() => return Ok(()),
         };
-        self.greet(&mesh);
+        let ended = self.attend(&mut mesh, &mut signals).await;
+        eprintln!("\ndsom: stopping");
+        mesh.stop().await;
+        ended
+    }
+
+    /// What there is to do while the mesh runs, until somebody wants it to stop.
+    async fn attend(&self, mesh: &mut Mesh, signals: &mut Signals) -> Result<(), Failure> {
+        self.greet(mesh);
         let market = match self.simulate {
             true => {
                 let (layout, file) = (mesh.layout(), mesh.file());
-                Some(Market::open(layout, &file.ingest, &file.licensing, 0..5, 200).await?.start())
+                tokio::select! {
+                    market = Market::open(layout, &file.ingest, &file.licensing, 0..5, 200) => Some(market?.going_on().start()),
+                    () = signals.stop() => return Ok(()),
+                }
             }
             false => None,
         };
         let progress = market.as_ref().map(|_| Progress::new());
         let mut look = tokio::time::interval(Duration::from_millis(200));
+        let mut told = false;
         loop {
             tokio::select! {
                 _ = look.tick() => {
-                    mesh.refresh()?;
+                    // A disk that is full for a while is no reason to stop what runs: it is written at the next look.
+                    let refreshed = mesh.refresh();
+                    if let Some(failure) = refreshed.as_ref().err().filter(|_| !told) {
+                        eprintln!("dsom: {}; it is tried again", failure.text);
+                    }
+                    told = refreshed.is_err();
                     if let (Some(market), Some(progress)) = (&market, &progress) {
                         progress.show(market);
                     }
@@ -63,8 +80,6 @@ impl Up {
         if let Some(market) = market {
             market.stop();
         }
-        eprintln!("\ndsom: stopping");
-        mesh.stop().await;
         Ok(())
     }
 

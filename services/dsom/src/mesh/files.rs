@@ -110,12 +110,19 @@ impl Layout {
     /// # Errors
     /// The file could not be written.
     pub fn write_mesh(&self, mesh: &MeshFile) -> Result<(), Failure> {
-        let (path, part) = (self.path("mesh.json"), self.path("mesh.json.part"));
-        let failed =
-            |error: &dyn std::error::Error| Failure::bad(format!("could not write {}", path.display())).because(error);
-        let text = serde_json::to_string_pretty(mesh).map_err(|error| failed(&error))?;
-        fs::write(&part, text + "\n").map_err(|error| failed(&error))?;
-        fs::rename(&part, &path).map_err(|error| failed(&error))
+        let text = serde_json::to_string_pretty(mesh);
+        let text = text.map_err(|error| Failure::bad("could not write mesh.json").because(&error))?;
+        self.write("mesh.json", &(text + "\n"))
+    }
+
+    /// Writes a small file inside it, whole or not at all.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn write(&self, inside: &str, text: &str) -> Result<(), Failure> {
+        let (path, part) = (self.path(inside), self.path(&format!("{inside}.part")));
+        let written = fs::write(&part, text).and_then(|()| fs::rename(&part, &path));
+        written.map_err(|error| Failure::bad(format!("could not write {}", path.display())).because(&error))
     }
 
     /// Removes `mesh.json`: the mesh is not ready, or no more.

@@ -20,8 +20,9 @@ const RESTART_FIRST: Duration = Duration::from_millis(100);
 const RESTART_MAX: Duration = Duration::from_secs(1);
 /// A process that ran this long has recovered from whatever killed it.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
-/// How long a process may take to stop before it is killed.
-const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long a process may take to stop before it is killed: more than the 30 s that services give requests in hand, and the work that
+/// ends after them.
+pub(super) const STOP_MAX: Duration = Duration::from_secs(45);
 
 /// How often a part's health is asked for, where it is watched.
 const HEALTH_EVERY: Duration = Duration::from_secs(1);
@@ -55,6 +56,7 @@ pub struct Supervised {
     name: &'static str,
     pid: Arc<AtomicU32>,
     stop: watch::Sender<bool>,
+    ended: watch::Receiver<Option<String>>,
     task: JoinHandle<()>,
 }
 
@@ -67,9 +69,11 @@ impl Supervised {
         let child = spawn(&plan)?;
         let pid = Arc::new(AtomicU32::new(child.id().unwrap_or(0)));
         let (stop, stopping) = watch::channel(false);
+        let (first, ended) = watch::channel(None);
         let name = plan.name;
-        let task = tokio::spawn(watch_over(plan, child, Arc::clone(&pid), stopping, restarted));
-        Ok(Self { name, pid, stop, task })
+        let lives = Lives { pid: Arc::clone(&pid), first };
+        let task = tokio::spawn(watch_over(plan, child, lives, stopping, restarted));
+        Ok(Self { name, pid, stop, ended, task })
     }
 
     /// Its name.
@@ -82,12 +86,24 @@ impl Supervised {
         self.pid.load(Ordering::Relaxed)
     }
 
+    /// Says how its first life ended, once it has.
+    pub fn ended(&self) -> watch::Receiver<Option<String>> {
+        self.ended.clone()
+    }
+
     /// Asks it to stop, and waits until it has.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // The task ends by itself; it holds nothing that could be lost.
         let _ = self.task.await;
     }
+}
+
+/// What the lives of a process tell those who look.
+struct Lives {
+    pid: Arc<AtomicU32>,
+    /// How the first ended.
+    first: watch::Sender<Option<String>>,
 }
 
 fn spawn(plan: &Plan) -> Result<Child, Failure> {
@@ -118,7 +134,7 @@ fn append(path: &Path) -> std::io::Result<File> {
 async fn watch_over(
     plan: Plan,
     mut child: Child,
-    pid: Arc<AtomicU32>,
+    lives: Lives,
     mut stopping: watch::Receiver<bool>,
     restarted: OnRestart,
 ) {
@@ -138,6 +154,13 @@ async fn watch_over(
         if started.elapsed() > HEALTHY_AFTER {
             pause = RESTART_FIRST;
         }
+        lives.first.send_if_modified(|first| match first {
+            Some(_) => false,
+            None => {
+                *first = Some(how.clone());
+                true
+            }
+        });
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -152,7 +175,7 @@ async fn watch_over(
                 Err(failure) => restarted(plan.name, &failure.text),
             }
         }
-        pid.store(child.id().unwrap_or(0), Ordering::Relaxed);
+        lives.pid.store(child.id().unwrap_or(0), Ordering::Relaxed);
         restarted(plan.name, &how);
     }
 }

@@ -2,70 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::TcpListener;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::process::{OnRestart, Plan, Supervised, signal};
-use super::{Addresses, Engine, Layout, MeshFile, SandboxFile, keys, nats};
+use super::ports::Everything;
+use super::process::{OnRestart, Plan, STOP_MAX, Supervised};
+use super::{Addresses, Engine, Layout, MeshFile, Ports, SandboxFile, keys, leftover, nats, ready};
 use crate::Failure;
 use crate::conformance::CHECKLIST;
-
-/// How long a part may take until it is ready.
-const READY_MAX: Duration = Duration::from_secs(60);
-/// How often readiness is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Where free ports are looked for: below those the kernel gives to connections (from 32768 on, ip(7)), which could be taken again before
-/// a part listens there, or while it is started again.
-const FREE_PORTS: Range<u16> = 10_000..28_000;
-
-/// Which ports a mesh takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Ports {
-    /// 7101, 7102, 7103, 7122 and 7123; the sandbox 7111, 7112, 7132 and 7133.
-    Default,
-    /// Whatever is free.
-    Free,
-}
-
-/// Where all of a mesh listens.
-#[derive(Debug, Clone, Copy)]
-struct Everything {
-    licensing: u16,
-    market: Addresses,
-    sandbox: Addresses,
-}
-
-impl Ports {
-    /// The issuer of tokens: the address of licensing (RFC 8414). Where that is another one at each start, a name that stays: tokens
-    /// outlive a restart.
-    fn issuer(self, licensing: u16) -> String {
-        match self {
-            Self::Default => format!("http://127.0.0.1:{licensing}"),
-            Self::Free => "http://licensing.dsom.localhost".to_owned(),
-        }
-    }
-
-    fn addresses(self) -> Result<Everything, Failure> {
-        let ports = match self {
-            Self::Default => [7103, 7101, 7102, 7122, 7123, 7111, 7112, 7132, 7133],
-            Self::Free => {
-                let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-                // Meshes that start side by side begin at other places.
-                let (all, from) = (FREE_PORTS.len(), std::process::id() as usize * 10 % FREE_PORTS.len());
-                let found: Vec<u16> = FREE_PORTS.cycle().skip(from).take(all).filter(free).take(9).collect();
-                found.try_into().map_err(|_| Failure::unreachable("no free port on 127.0.0.1"))?
-            }
-        };
-        let [licensing, market @ .., s1, s2, s3, s4] = ports;
-        let world =
-            |[ingest, chaining, nats, nats_monitor]: [u16; 4]| Addresses { ingest, chaining, nats, nats_monitor };
-        Ok(Everything { licensing, market: world(market), sandbox: world([s1, s2, s3, s4]) })
-    }
-}
 
 /// One of the two worlds, as its parts see it.
 struct Side<'a> {
@@ -91,7 +35,7 @@ impl Mesh {
     /// Starts a mesh in a folder, with a sandbox or without, and waits until it is ready. `say` is told what happens.
     ///
     /// # Errors
-    /// Another mesh runs there, or a part can't be started or does not become ready.
+    /// Another mesh runs there, a port is taken, or a part can't be started, ends, or does not become ready.
     pub async fn start(
         data: &Path,
         ports: Ports,
@@ -102,9 +46,13 @@ impl Mesh {
         let layout = Layout::open(data)?;
         let lock = lock(&layout)?;
         layout.remove_mesh();
-        stop_leftover(&layout).await;
-        keys::ensure(&layout)?;
+        if leftover::stop(&layout, STOP_MAX).await > 0 {
+            say("parts of a mesh that was killed here were still running, and have been stopped");
+        }
         let at = ports.addresses()?;
+        at.require_free(with_sandbox)?;
+        keys::ensure(&layout)?;
+        engine.note(&layout)?;
         let http = |port: u16| format!("http://127.0.0.1:{port}");
         let nats = |port: u16| format!("nats://127.0.0.1:{port}");
         let sandbox = || -> Result<SandboxFile, Failure> {
@@ -204,8 +152,10 @@ impl Mesh {
 
     async fn part(&mut self, plan: Plan, ready: &str, restarted: &OnRestart) -> Result<(), Failure> {
         let (name, log) = (plan.name, plan.log.clone());
-        self.parts.push(Supervised::start(plan, Arc::clone(restarted))?);
-        wait_ready(ready)
+        let part = Supervised::start(plan, Arc::clone(restarted))?;
+        let ended = part.ended();
+        self.parts.push(part);
+        ready::wait(ready, ended)
             .await
             .map_err(|why| Failure::unreachable(format!("{name} did not become ready: {why}; see {}", log.display())))
     }
@@ -312,8 +262,11 @@ impl Mesh {
         if pids == self.file.pids {
             return Ok(());
         }
-        self.file.pids = pids;
-        self.layout.write_mesh(&self.file)
+        // Only what is written is remembered: a disk that was full is tried again.
+        let file = MeshFile { pids, ..self.file.clone() };
+        self.layout.write_mesh(&file)?;
+        self.file = file;
+        Ok(())
     }
 
     /// Stops the parts, the last started first.
@@ -335,21 +288,6 @@ fn lock(layout: &Layout) -> Result<File, Failure> {
     }
 }
 
-/// Stops every nats-server of this folder that outlived a killed supervisor: it would hold the store.
-async fn stop_leftover(layout: &Layout) {
-    let confs = ["nats/nats.conf", "sandbox/nats/nats.conf"].map(|conf| layout.path(conf).display().to_string());
-    let Ok(processes) = fs::read_dir("/proc") else { return };
-    for pid in processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if line.split(|b| *b == 0).any(|argument| confs.iter().any(|conf| argument == conf.as_bytes())) {
-            signal(pid, "TERM").await;
-            while Path::new(&format!("/proc/{pid}")).exists() {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
-    }
-}
-
 /// One of our binaries, which lie beside this one.
 ///
 /// # Errors
@@ -360,22 +298,5 @@ pub fn sibling(name: &str) -> Result<PathBuf, Failure> {
     match path.exists() {
         true => Ok(path),
         false => Err(Failure::unreachable(format!("{} is not there; build it with `make build`", path.display()))),
-    }
-}
-
-/// Waits until a URL answers 200; says what the last answer was when it does not.
-async fn wait_ready(url: &str) -> Result<(), String> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().map_err(|error| error.to_string())?;
-    let deadline = tokio::time::Instant::now() + READY_MAX;
-    loop {
-        let why = match http.get(url).send().await {
-            Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) => format!("{} {}", answer.status(), answer.text().await.unwrap_or_default()),
-            Err(error) => error.to_string(),
-        };
-        if tokio::time::Instant::now() > deadline {
-            return Err(why);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -5,6 +5,12 @@ mod evidence;
 mod health;
 mod keys;
 mod mesh;
+mod send;
+// The SDK's own server: these tests use a part of it.
+#[path = "../../../../shared/client/tests/it/server.rs"]
+#[expect(dead_code, reason = "the SDK's tests use the rest")]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod server;
 mod usage;
 mod verify;
 

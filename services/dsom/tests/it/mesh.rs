@@ -61,6 +61,18 @@ fn a_mesh_is_alone_comes_back_and_leaves_nothing_behind() {
     assert!(code == 0 && text.contains("nothing is wrong"), "{text}");
 }
 
+#[test]
+fn a_port_that_is_taken_ends_a_start_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Taken by this test, or already by a mesh of whoever runs it.
+    let _held = std::net::TcpListener::bind("127.0.0.1:7103");
+    let (code, text) = said(&["up", "--data", &folder.path().display().to_string()]);
+    assert!(code == 3 && text.contains("port 7103 ") && text.contains("--ports free"), "{code}: {text}");
+    assert!(!folder.path().join("mesh.json").exists());
+    let logs = std::fs::read_dir(folder.path().join("logs")).expect("a folder").count();
+    assert_eq!(logs, 0, "a part was started");
+}
+
 /// Processes that name the folder in their command line or environment.
 fn of_folder(dir: &Path) -> Vec<String> {
     let dir = dir.display().to_string();

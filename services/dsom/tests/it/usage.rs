@@ -48,6 +48,7 @@ fn wrong_usage_ends_with_2() {
         &["token", "--data", &dir, "--person", "clerk-1"],
         &["token", "--data", &dir, "--person", "clerk-1", "--role", "clerk"],
         &["send", "--data", &dir, "not-named-after-a-stream.txt"],
+        &["send", "--data", &dir, "--give-up-after", "0", "13013f29-b9df-4b82-ad28-e51596b7e0b4.0.ndjson"],
         &["fsck", "--data", &dir],
         &["fsck", "--data", "/no/such/folder"],
         &["health", "no address"],

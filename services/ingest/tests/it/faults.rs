@@ -18,6 +18,17 @@ async fn accepted(operator: &Operator, to: &Ingest, lines: &[String]) -> u16 {
 }
 
 #[actix_rt::test]
+async fn a_taken_port_ends_a_start_before_anything_is_touched() {
+    let world = World::new();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = held.local_addr().expect("an address");
+    let config = ingest::config::Config { listen, ..world.config("a") };
+    let error = ingest::start(config).await.err().expect("another program listens there");
+    assert!(matches!(error, ingest::error::StartError::Serve { addr, .. } if addr == listen), "{error:?}");
+    assert!(!world.data_dir("a").exists(), "the index was made");
+}
+
+#[actix_rt::test]
 async fn a_broker_that_is_down_is_503_at_once_and_comes_back_by_itself() {
     let mut world = World::new();
     let (ingest, operator) = (world.ingest("a").await, world.operator());

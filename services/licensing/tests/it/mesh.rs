@@ -15,6 +15,17 @@ async fn told(bus: &bus::Bus, case: &Case<'_>) -> Option<OperatorStanding> {
 }
 
 #[actix_rt::test]
+async fn a_taken_port_ends_a_start_before_the_mesh_is_told_anything() {
+    let world = World::new();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = held.local_addr().expect("an address");
+    let config = licensing::config::Config { listen, ..world.config() };
+    let error = licensing::start(config).await.err().expect("another program listens there");
+    assert!(matches!(error, licensing::error::StartError::Serve { addr, .. } if addr == listen), "{error:?}");
+    assert!(!world.dir.path().join("data").exists(), "the register was made");
+}
+
+#[actix_rt::test]
 async fn a_decision_is_on_registry_within_a_second() {
     let world = World::new();
     let licensing = world.licensing().await;

@@ -10,4 +10,5 @@
 mod sending;
 mod server;
 mod signing;
+mod tokens;
 mod vectors;

@@ -35,6 +35,23 @@ pub enum Deed {
     NewKey(u32),
     /// Accepts it with a key that is published nowhere.
     StrangerKey,
+    /// From now on the token it was sent with is refused, as if its time were over.
+    Expire,
+    /// Answers 413 without a problem document, as a proxy does, to bodies of more bytes than this, from now on.
+    Narrow(usize),
+}
+
+/// What the token endpoint does with the next request; otherwise it grants `token-2`, `token-3` and so on.
+#[derive(Debug, Clone)]
+pub enum Grant {
+    /// Answers 503.
+    Busy,
+    /// Closes the connection.
+    HangUp,
+    /// Answers 401 `invalid_client`.
+    Refuse,
+    /// Grants this token.
+    This(&'static str),
 }
 
 #[derive(Default)]
@@ -47,6 +64,16 @@ pub struct State {
     pub signed: Vec<[Option<String>; 5]>,
     pub requests: u64,
     pub deeds: VecDeque<Deed>,
+    pub grants: VecDeque<Grant>,
+    /// Requests for tokens.
+    pub asked: u64,
+    /// Tokens that batches were accepted with, one after another.
+    pub tokens: Vec<String>,
+    /// Tokens that are refused.
+    pub expired: Vec<String>,
+    /// Claims of the receipts, in order.
+    claims: Vec<Value>,
+    sent_max: Option<usize>,
     /// The first signs; published are those whose number of askings has come.
     keys: Vec<(SigningKey, u32)>,
 }
@@ -68,6 +95,10 @@ impl Server {
             keys: vec![(key(), 0)],
             ..State::default()
         };
+        let mut state = state;
+        if accepted > 0 {
+            state.claims.push(claims(1, &state.records));
+        }
         let state = Arc::new(Mutex::new(state));
         let server = Self { url, state };
         let serving = server.clone();
@@ -91,14 +122,21 @@ impl Server {
                 Some((200, json!({"streams": [{"stream": 3, "next_seq": next, "head": next - 1}]}), None))
             } else if head.starts_with("GET /v1/receipt-keys ") {
                 Some((200, self.keys(), None))
+            } else if let Some(seq) = head.strip_prefix("GET /v1/receipts?stream=3&seq=") {
+                Some(self.receipt(seq.split(' ').next().unwrap().parse().unwrap()))
+            } else if head.starts_with("POST /oauth2/token ") {
+                self.grant()
+            } else if let Some(refused) = self.refused(&header("authorization").unwrap_or_default()) {
+                Some(refused)
             } else {
                 assert!(head.starts_with("POST /v1/streams/3/batches "), "{head}");
-                assert_eq!(header("authorization").as_deref(), Some("Bearer token"));
                 let path = head.split(' ').nth(1).map(str::to_owned);
                 let [media, root] = ["content-type", "dsom-batch-root"].map(header);
                 let [input, signature] = ["signature-input", "signature"].map(header);
                 self.state.lock().unwrap().signed.push([path, media, root, input, signature]);
-                self.batch(&body, &header("content-encoding").unwrap_or_default(), header("dsom-batch-root")).await
+                let token = header("authorization").unwrap_or_default();
+                let encoding = header("content-encoding").unwrap_or_default();
+                self.batch(&body, &encoding, header("dsom-batch-root"), &token).await
             };
             let Some((status, json, after)) = answer else { return };
             let (text, after) =
@@ -117,7 +155,45 @@ impl Server {
         json!({"keys": keys})
     }
 
-    async fn batch(&self, body: &[u8], encoding: &str, root: Option<String>) -> Option<(u16, Value, Option<u64>)> {
+    /// The receipt of the batch that holds a record; the last that covers it.
+    fn receipt(&self, seq: u64) -> (u16, Value, Option<u64>) {
+        let state = self.state.lock().unwrap();
+        let holds = |claims: &&Value| (claims["first_seq"].as_u64()..=claims["last_seq"].as_u64()).contains(&Some(seq));
+        match state.claims.iter().rev().find(holds) {
+            Some(claims) => (200, receipt(&state.keys[0], claims), None),
+            None => (404, json!({"status": 404, "code": "not-found", "detail": "not accepted"}), None),
+        }
+    }
+
+    fn grant(&self) -> Option<(u16, Value, Option<u64>)> {
+        let mut state = self.state.lock().unwrap();
+        state.asked += 1;
+        let token = match state.grants.pop_front() {
+            Some(Grant::Busy) => return Some((503, json!({"code": "unavailable"}), None)),
+            Some(Grant::HangUp) => return None,
+            Some(Grant::Refuse) => {
+                return Some((401, json!({"error": "invalid_client", "error_description": "no such key"}), None));
+            }
+            Some(Grant::This(token)) => token.to_owned(),
+            None => format!("token-{}", state.asked),
+        };
+        Some((200, json!({"access_token": token, "token_type": "Bearer", "expires_in": 3_600}), None))
+    }
+
+    fn refused(&self, authorization: &str) -> Option<(u16, Value, Option<u64>)> {
+        let state = self.state.lock().unwrap();
+        let expired = state.expired.iter().any(|token| authorization == format!("Bearer {token}"));
+        expired.then(|| (401, json!({"status": 401, "code": "unauthorized", "detail": "the token has expired"}), None))
+    }
+
+    async fn batch(
+        &self,
+        body: &[u8],
+        encoding: &str,
+        root: Option<String>,
+        token: &str,
+    ) -> Option<(u16, Value, Option<u64>)> {
+        let token = token.strip_prefix("Bearer ").unwrap().to_owned();
         let deed = {
             let mut state = self.state.lock().unwrap();
             state.requests += 1;
@@ -129,7 +205,19 @@ impl Server {
             Some(Deed::TooMany) => return Some((429, json!({"code": "rate"}), None)),
             Some(Deed::Stall) => tokio::time::sleep(Duration::from_secs(3_600)).await,
             Some(Deed::Refuse(status, body)) => return Some((*status, body.clone(), None)),
+            Some(Deed::Expire) => {
+                self.state.lock().unwrap().expired.push(token);
+                return Some((
+                    401,
+                    json!({"status": 401, "code": "unauthorized", "detail": "the token has expired"}),
+                    None,
+                ));
+            }
+            Some(Deed::Narrow(bytes_max)) => self.state.lock().unwrap().sent_max = Some(*bytes_max),
             _ => {}
+        }
+        if self.state.lock().unwrap().sent_max.is_some_and(|most| body.len() > most) {
+            return Some((413, json!("<html>Request Entity Too Large</html>"), None));
         }
         let plain = match encoding {
             "zstd" => zstd::decode_all(body).unwrap(),
@@ -150,12 +238,13 @@ impl Server {
         if known == 0 {
             state.batches.push(lines.len());
             state.encodings.push(encoding.to_owned());
+            state.tokens.push(token);
         }
         state.records.extend_from_slice(&lines[known..]);
-        let mut claims = json!({
-            "iss": "test", "operator": OPERATOR, "stream": 3, "first_seq": first, "last_seq": first + lines.len() - 1,
-            "count": lines.len(), "root": ledger::root(&leaves).to_string(), "accepted_at": "2026-10-24T18:00:29.498Z", "env": "live",
-        });
+        let mut claims = claims(first as u64, &lines);
+        if known == 0 {
+            state.claims.push(claims.clone());
+        }
         match deed {
             Some(Deed::LoseTheAnswer) => return None,
             Some(Deed::Lie(lie)) => {
@@ -168,6 +257,14 @@ impl Server {
         let signer = state.keys[0].0.clone();
         Some((201, receipt(&signer, &claims), None))
     }
+}
+
+fn claims(first: u64, lines: &[Vec<u8>]) -> Value {
+    let leaves: Vec<Hash> = lines.iter().map(|line| ledger::leaf_hash(line)).collect();
+    json!({
+        "iss": "test", "operator": OPERATOR, "stream": 3, "first_seq": first, "last_seq": first + lines.len() as u64 - 1,
+        "count": lines.len(), "root": ledger::root(&leaves).to_string(), "accepted_at": "2026-10-24T18:00:29.498Z", "env": "live",
+    })
 }
 
 pub fn record(seq: u64) -> Vec<u8> {

@@ -27,7 +27,7 @@ async fn send(config: Config, last: u64) -> Result<(), SendError> {
         let record = record(sender.next_seq());
         sender.push(&record).await?;
     }
-    sender.finish().await.map(|_| ())
+    sender.finish().await.map(|_| ()).map_err(|unfinished| unfinished.error)
 }
 
 fn config(server: &Server, batch_key: Option<BatchKey>) -> Config {

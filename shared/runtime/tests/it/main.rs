@@ -62,6 +62,15 @@ async fn world() -> World {
     World { running, url: format!("http://{addr}"), addr, health, issuer, http: reqwest::Client::new(), _dir: dir }
 }
 
+#[test]
+fn an_address_is_free_until_somebody_listens_there() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = held.local_addr().unwrap();
+    assert_eq!(serve::require_free(addr).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    drop(held);
+    serve::require_free(addr).unwrap();
+}
+
 fn routes(routes: &mut web::ServiceConfig) {
     routes
         .route("/whoami", web::get().to(whoami))
