@@ -13,6 +13,7 @@ mod cluster;
 mod containers;
 mod engine;
 mod go;
+mod image;
 mod licensing;
 mod load;
 mod manifests;
