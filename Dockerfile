@@ -12,14 +12,14 @@ FROM ${RUST_IMAGE} AS manifests
 COPY . /all
 RUN mkdir /manifests && cd /all && find . -name Cargo.toml -o -name Cargo.lock | tar -cf - -T - | tar -xf - -C /manifests
 
-# Every dependency, built for empty crates of ours.
+# Every dependency, built for empty crates of ours. They have a sentence, for without one our lints refuse them.
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY --from=manifests /manifests ./
 RUN find . -name Cargo.toml -not -path ./Cargo.toml | while read -r manifest; do \
         mkdir -p "$(dirname "$manifest")/src" && \
-        touch "$(dirname "$manifest")/src/lib.rs" && \
-        echo 'fn main() {}' >"$(dirname "$manifest")/src/main.rs"; \
+        echo '//! Stub.' >"$(dirname "$manifest")/src/lib.rs" && \
+        printf '//! Stub.\nfn main() {}\n' >"$(dirname "$manifest")/src/main.rs"; \
     done && \
     cargo build --locked --profile dist -p dsom -p dsom-ingest -p dsom-chaining -p dsom-licensing
 

@@ -30,6 +30,7 @@ fn the_compose_file_is_whole_and_hardened() {
     for (from, to, why) in [
         ("nats:2.15.1-alpine", "nats:latest", "not pinned"),
         ("nats:2.15.1-alpine", "nats", "not pinned"),
+        ("--commitlog-sync, batch", "--commitlog-sync, periodic", "is not on the disk"),
         ("read_only: true", "read_only: false", "can be written"),
         ("user: scylla:scylla", "user: root", "runs as \"root\""),
         ("    user: scylla:scylla\n", "", "runs as \"\""),

@@ -15,6 +15,7 @@ mod containers;
 mod engine;
 mod full;
 mod go;
+mod image;
 mod licensing;
 mod load;
 mod manifests;

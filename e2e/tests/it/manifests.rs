@@ -103,6 +103,7 @@ fn each_broken_rule_is_found() {
         ("StatefulSet", "nats", format!("{container}/resources/requests/cpu"), Value::Null, "requests"),
         ("StatefulSet", "nats", format!("{container}/livenessProbe"), Value::Null, "livenessProbe"),
         ("Deployment", "ingest", format!("{container}/readinessProbe/httpGet/path"), json!("/healthz"), "/readyz"),
+        ("StatefulSet", "chaining", format!("{container}/startupProbe/httpGet/path"), json!("/readyz"), "/healthz"),
         (
             "Deployment",
             "ingest",

@@ -115,6 +115,9 @@ func service(project *types.Project, s types.ServiceConfig) []string {
 	}
 	// What is built here has a version of its own making.
 	wrong(s.Build == nil && !pinned.MatchString(s.Image), "image %q is not pinned to a version", s.Image)
+	scylla := strings.HasPrefix(s.Image, "scylladb/scylla:")
+	syncs := strings.Contains(strings.Join(s.Command, " ")+" ", " --commitlog-sync batch ")
+	wrong(scylla && !syncs, "acknowledges what is not on the disk: no --commitlog-sync batch")
 	oneShot := s.Restart == types.RestartPolicyNo
 	checked := s.HealthCheck != nil && !s.HealthCheck.Disable && len(s.HealthCheck.Test) > 0
 	// A client that runs until it is stopped has nobody that waits for it.

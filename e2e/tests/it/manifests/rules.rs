@@ -123,7 +123,8 @@ fn of_container(pods: &Pods<'_>, container: &Value, found: &mut Vec<String>) {
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         must(container[probe].is_object(), &format!("has no {probe}"));
         if text(&container["image"]).split(':').next() == Some("dsom") {
-            let page = if probe == "livenessProbe" { "/healthz" } else { "/readyz" };
+            // Unready it stays: a frozen log can still be read at the pod, and a restart would not thaw it.
+            let page = if probe == "readinessProbe" { "/readyz" } else { "/healthz" };
             must(container[probe]["httpGet"]["path"] == page, &format!("its {probe} does not ask {page}"));
         }
     }
