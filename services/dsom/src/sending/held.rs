@@ -98,7 +98,7 @@ impl<'a> Held<'a> {
 
     async fn checked(&mut self, receipt: &Receipt, places: &Places) -> Result<Claims, Failure> {
         let keys = match self.keys.take() {
-            Some(keys) if keys.knows(receipt) => keys,
+            Some(keys) if !keys.lack_key_of(receipt) => keys,
             _ => self.api.receipt_keys().await.map_err(|error| failed(&error, places))?,
         };
         let checked = keys.verify_of(receipt, self.api.config(), self.stream);

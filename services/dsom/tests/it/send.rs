@@ -74,7 +74,7 @@ impl World {
 
 #[tokio::test]
 async fn an_interrupted_run_is_repeated_and_its_receipts_are_whole() {
-    let world = World::new([Deed::NewKey, Deed::LoseTheAnswer]).await;
+    let world = World::new([Deed::NewKey(1), Deed::LoseTheAnswer]).await;
     // From the second batch on, which is accepted without an answer, nobody answers until it gives up.
     world.deeds(std::iter::repeat_n(Deed::Busy(None), 200));
     let file = world.file("a", (1..=45).map(record));
@@ -136,7 +136,7 @@ async fn refused_records_are_named_by_file_and_line() {
         .chain([json!({"index": 9, "seq": 20, "pointer": "", "code": "unknown-field", "detail": "x"})])
         .collect();
     let refusal = json!({"status": 422, "code": "invalid-records", "detail": "11 violations", "errors": errors, "request_id": "r-1"});
-    let world = World::new([Deed::NewKey, Deed::Refuse(422, refusal)]).await;
+    let world = World::new([Deed::NewKey(1), Deed::Refuse(422, refusal)]).await;
     let (a, b) = (world.file("a", (1..=12).map(record)), world.file("b", (13..=20).map(record)));
     let sent = world.send(&[&a, &b]).await;
     let failure = sent.failure.expect("refused");

@@ -160,7 +160,7 @@ impl Server {
         let state = self.state.lock().unwrap();
         let holds = |claims: &&Value| (claims["first_seq"].as_u64()..=claims["last_seq"].as_u64()).contains(&Some(seq));
         match state.claims.iter().rev().find(holds) {
-            Some(claims) => (200, receipt(&state.keys[0], claims), None),
+            Some(claims) => (200, receipt(&state.keys[0].0, claims), None),
             None => (404, json!({"status": 404, "code": "not-found", "detail": "not accepted"}), None),
         }
     }
