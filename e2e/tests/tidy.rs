@@ -6,6 +6,9 @@
     reason = "a test that cannot read its house must stop"
 )]
 
+#[path = "tidy/documents.rs"]
+mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

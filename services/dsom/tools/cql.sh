@@ -2,7 +2,7 @@
 # A CQL server on this machine: Apache Cassandra 5.0 from Maven Central, one node that syncs its commit log before it answers.
 #
 #   cql.sh install     get it, once
-#   cql.sh start       start it in the background, wait until it answers, print its address
+#   cql.sh start       start it in the background, wait until it answers, print `export SCYLLA_NODES=…` and nothing else
 #   cql.sh stop        stop it
 #   cql.sh run CMD...  run CMD with SCYLLA_NODES set: to what it is already, or to a server of CMD's own that is gone afterwards
 #
@@ -26,7 +26,7 @@ install() {
     say "getting Apache Cassandra 5.0 into ${lib#"$root"/}"
     rm -rf "$lib"
     mkdir -p "$lib"
-    mvn -q -B -f "$here/cassandra/pom.xml" dependency:copy-dependencies -DoutputDirectory="$lib" || return 1
+    mvn -q -B -f "$here/cassandra/pom.xml" dependency:copy-dependencies -DoutputDirectory="$lib" >&2 || return 1
     touch "$lib/.complete"
 }
 

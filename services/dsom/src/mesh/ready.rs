@@ -57,6 +57,7 @@ mod tests {
             arguments: Vec::new(),
             environment: Vec::new(),
             log: folder.path().join("part.log"),
+            health: None,
         };
         let part = Supervised::start(plan, Arc::new(|_, _| ())).expect("starts");
         // Nobody listens on port 1.
