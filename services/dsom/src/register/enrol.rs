@@ -176,8 +176,9 @@ impl<'a> Way<'a> {
                 Err(failure) if !failure.text.contains("conflict") => return Err(failure),
                 _ => {}
             }
-            let number = format!("DEV-{}-{n}", self.id);
-            let activate = json!({"type": "activate", "licence": n, "number": number.get(..40).unwrap_or(&number), "expires": moment(LICENCE_DAYS * 86_400)});
+            // At most 40 characters.
+            let number = format!("DEV-{}-{n}", self.id.replace('-', ""));
+            let activate = json!({"type": "activate", "licence": n, "number": number, "expires": moment(LICENCE_DAYS * 86_400)});
             self.decide(&activate).await?;
         }
         Ok(())

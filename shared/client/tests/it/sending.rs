@@ -160,7 +160,7 @@ async fn a_refusal_names_the_records_and_keeps_the_receipts_before_it() {
     let refusal = json!({
         "status": 422, "code": "invalid-records", "detail": "1 violations of the record's rules", "retry": "fix", "errors": errors,
     });
-    let server = Server::start(0, [Deed::NewKey, Deed::Refuse(422, refusal)]).await;
+    let server = Server::start(0, [Deed::NewKey(1), Deed::Refuse(422, refusal)]).await;
     let mut sender =
         Sender::open(Config { batch_records_max: 10, ..config(&server) }, StreamNo(3)).await.expect("open");
     for seq in 1..=20 {
