@@ -1,6 +1,8 @@
 //! An operator led through its life, and led astray.
 
+mod forged;
 mod requests;
+mod room;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};
 use contracts::{Hash, OperatorId, UnixMillis};
