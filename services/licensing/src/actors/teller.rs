@@ -108,7 +108,7 @@ impl Teller {
 
     fn look(&mut self, context: &mut Context<Self>) {
         if std::mem::replace(&mut self.looking, true) {
-            return;
+            return self.go_on(context);
         }
         // What is decided from here on is the next beat's.
         let beat = Beat { at: now() };
@@ -136,7 +136,8 @@ impl Teller {
     /// Finds out who is to be told of.
     fn take(&mut self, place: Place) {
         let directory = self.follower.directory();
-        if place.last < self.place.last || place.messages < self.place.messages {
+        let told = self.told.len() as u64;
+        if place.last < self.place.last || place.messages < self.place.messages.max(told) {
             tracing::warn!("REGISTRY has lost what it was told: telling everything anew");
             self.told.clear();
             directory.all_held(Doubt::Contradicted).into_iter().for_each(|id| {
@@ -177,7 +178,7 @@ impl Teller {
                 Err(NotTold::Board(why)) => {
                     tracing::warn!(operator = %id, why, "the mesh could not be told; trying again");
                     teller.waiting.insert(id);
-                    context.run_later(RETRY, Self::go_on);
+                    actix::spawn(retry(context.address().downgrade()));
                 }
             }
         }));
@@ -228,6 +229,28 @@ async fn remind(teller: WeakAddr<Teller>) {
         if let Err(error) = teller.try_send(Look) {
             tracing::debug!(%error, "the teller is busy");
         }
+    }
+}
+
+/// Has the teller go on after a pause; as [`remind`], it keeps nobody.
+async fn retry(teller: WeakAddr<Teller>) {
+    tokio::time::sleep(RETRY).await;
+    let again = teller.upgrade().map(|teller| teller.try_send(GoOn));
+    if let Some(Err(error)) = again {
+        tracing::debug!(%error, "the teller is busy");
+    }
+}
+
+/// Go on telling.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct GoOn;
+
+impl Handler<GoOn> for Teller {
+    type Result = ();
+
+    fn handle(&mut self, _: GoOn, context: &mut Context<Self>) {
+        self.go_on(context);
     }
 }
 
