@@ -1,6 +1,10 @@
 //! A batch: a body of records with consecutive seqs, split, parsed and checked in one pass. Records stay where they are in the body.
 
+mod ids;
+
 use std::ops::Range;
+
+use ids::Ids;
 
 use crate::record::{self, Body, Record, RecordCode, Vertical, Violation};
 use crate::time::UnixNanos;
@@ -141,11 +145,23 @@ pub enum BatchError {
         found: u64,
     },
     /// Records against the rules, up to [`INVALID_MAX`] violations.
-    #[error("{} violations of the record's rules", .0.len())]
+    #[error("{}", first_of(.0))]
     Invalid(Vec<Invalid>),
 }
 
-/// Splits a body, parses each record and checks that seqs are consecutive.
+/// The first violation in words, and how many more there are.
+fn first_of(invalid: &[Invalid]) -> String {
+    let Some((Invalid { index, violation, .. }, more)) = invalid.split_first() else { return String::new() };
+    let Violation { pointer, detail, .. } = violation;
+    let space = if pointer.is_empty() { "" } else { " " };
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    format!("record {index}: {pointer}{space}{detail}{more}")
+}
+
+/// Splits a body, parses each record and checks that seqs are consecutive and that no id stands twice.
 ///
 /// # Errors
 /// [`BatchError`]: what an operator must put right.
@@ -164,8 +180,13 @@ pub fn check(body: &[u8], media: Media, now: UnixMillis) -> Result<CheckedBatch,
     match (found.gap, found.first) {
         (Some(gap), _) => Err(gap),
         (None, Some(first_seq)) => {
-            let Found { starts, lengths, wagers, .. } = found;
-            Ok(CheckedBatch { first_seq, starts, lengths, wagers })
+            let Found { starts, lengths, wagers, ids, .. } = found;
+            let batch = CheckedBatch { first_seq, starts, lengths, wagers };
+            let repeated = match ids.may_repeat() {
+                true => ids::repeated(batch.records(body), first_seq, now),
+                false => Vec::new(),
+            };
+            if repeated.is_empty() { Ok(batch) } else { Err(BatchError::Invalid(repeated)) }
         }
         (None, None) => Err(BatchError::Empty),
     }
@@ -180,6 +201,7 @@ struct Found {
     starts: Vec<u32>,
     lengths: Vec<u16>,
     wagers: Wagers,
+    ids: Ids,
     invalid: Vec<Invalid>,
 }
 
@@ -198,6 +220,7 @@ impl Found {
         let seq = match parsed {
             Ok(record) => {
                 self.wagers.add(&record);
+                self.ids.add(record.id);
                 record.seq
             }
             Err(violations) => {
@@ -214,6 +237,7 @@ impl Found {
             let about = (body.len() / bytes.len().max(1) + 16).min(BATCH_RECORDS_MAX);
             self.starts.reserve(about);
             self.lengths.reserve(about);
+            self.ids.reserve(about);
         }
         if seq.get() != self.next && self.gap.is_none() {
             self.gap = Some(BatchError::NotConsecutive { index, expected: self.next, found: seq.get() });
@@ -280,93 +304,4 @@ fn elements(body: &[u8], mut each: impl FnMut(Range<usize>) -> Result<(), BatchE
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: UnixMillis = UnixMillis(1_792_864_829_498);
-
-    fn record(seq: u64) -> String {
-        format!(
-            r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-9105cb9ecb0b","type":"refund","at":"2026-10-24T18:00:29Z","amount":1,"currency":"UAH","channel":"web","wager":"55d3f385-fe76-4324-9d76-9105cb9ecb0c","reason":"other"}}"#
-        )
-    }
-
-    #[test]
-    fn each_element_keeps_its_own_bytes() {
-        let (a, b) = (record(7), record(8));
-        for (media, body) in [
-            (Media::Ndjson, format!("{a}\n{b}\n")),
-            (Media::Ndjson, format!("{a}\n{b}")),
-            (Media::Json, format!(" [ {a}\n,{b} ]\n")),
-        ] {
-            let batch = check(body.as_bytes(), media, NOW).expect("good");
-            assert_eq!(batch.first_seq.get(), 7);
-            assert!(batch.records(body.as_bytes()).eq([a.as_bytes(), b.as_bytes()]));
-        }
-        assert_eq!(check(a.as_bytes(), Media::Json, NOW).expect("one").lengths.len(), 1);
-        // Spaces around the object on its line are part of the bytes as sent.
-        let spaced = format!(" {a} \n");
-        let batch = check(spaced.as_bytes(), Media::Ndjson, NOW).expect("good");
-        assert_eq!(batch.records(spaced.as_bytes()).next(), Some(format!(" {a} ").as_bytes()));
-    }
-
-    #[test]
-    fn wagers_are_summed_up_and_found_again() {
-        let wager = |seq: u64, vertical: &str, at: &str| {
-            format!(
-                r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-9105cb9ecb0b","type":"wager","at":"{at}","amount":1,"currency":"UAH","channel":"web","vertical":"{vertical}","game":"a.b","round":"r"}}"#
-            )
-        };
-        let lines = [
-            record(7),
-            wager(8, "slots", "2026-10-24T18:00:29.0019Z"),
-            wager(9, "machine", "2026-10-24T18:00:28Z"),
-            record(10),
-            wager(11, "slots", "2026-10-24T18:00:28.5Z"),
-        ];
-        let body = lines.join("\n");
-        let batch = check(body.as_bytes(), Media::Ndjson, NOW).expect("good");
-        assert_eq!(batch.wagers.verticals().collect::<Vec<_>>(), [Vertical::Slots, Vertical::Machine]);
-        let at = |ms: i64| UnixMillis(1_792_864_828_000 + ms);
-        assert_eq!(batch.wagers.span(), Some((at(0), at(1_001))));
-        let again: Vec<_> = batch.read_wagers(body.as_bytes(), NOW).collect();
-        assert_eq!(
-            again,
-            [(1, Vertical::Slots, at(1_001)), (2, Vertical::Machine, at(0)), (4, Vertical::Slots, at(500))]
-        );
-        let none = check(record(7).as_bytes(), Media::Ndjson, NOW).expect("good");
-        assert_eq!((none.wagers.span(), none.wagers.verticals().next()), (None, None));
-    }
-
-    #[test]
-    fn what_is_no_batch_is_refused() {
-        let (a, b) = (record(7), record(9));
-        for empty in ["", "[]", " [ ] ", " "] {
-            assert_eq!(check(empty.as_bytes(), Media::Json, NOW), Err(BatchError::Empty), "{empty:?}");
-        }
-        assert_eq!(check(b"", Media::Ndjson, NOW), Err(BatchError::Empty));
-        let gap = BatchError::NotConsecutive { index: 1, expected: 8, found: 9 };
-        assert_eq!(check(format!("{a}\n{b}").as_bytes(), Media::Ndjson, NOW), Err(gap));
-        for (media, bad) in [
-            (Media::Ndjson, format!("{a}\r\n")),
-            (Media::Ndjson, format!("{a}\n\n")),
-            (Media::Ndjson, "\n".into()),
-            (Media::Ndjson, format!("{a}\n  \n")),
-            (Media::Ndjson, format!("{a}\n ")),
-            (Media::Ndjson, format!("\n{a}")),
-            (Media::Json, format!("[{a},]")),
-            (Media::Json, format!("[,{a}]")),
-            (Media::Json, format!("[[{a}]]")),
-            (Media::Json, "7".into()),
-        ] {
-            assert!(matches!(check(bad.as_bytes(), media, NOW), Err(BatchError::Invalid(_))), "{bad}");
-        }
-        for bad in [format!("[{a}"), format!("[{a}]]"), format!("[{a}}}]")] {
-            assert!(matches!(check(bad.as_bytes(), Media::Json, NOW), Err(BatchError::Malformed { .. })), "{bad}");
-        }
-        let many = format!("[{}]", vec!["1"; BATCH_RECORDS_MAX + 1].join(","));
-        assert_eq!(check(many.as_bytes(), Media::Json, NOW), Err(BatchError::TooMany));
-        let told = check("x\n".repeat(500).as_bytes(), Media::Ndjson, NOW);
-        assert!(matches!(told, Err(BatchError::Invalid(told)) if told.len() == INVALID_MAX));
-    }
-}
+mod tests;

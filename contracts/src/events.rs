@@ -15,6 +15,9 @@ pub const LOG_FROZEN: &str = "log-frozen";
 /// Alert kind: an operator's chain stopped for another reason than a damaged frame.
 pub const CHAIN_STOPPED: &str = "chain-stopped";
 
+/// Alert kind: something that chaining stores is not what it was when it was written.
+pub const STORE_DAMAGED: &str = "store-damaged";
+
 /// Alert kind: wagers were accepted that were placed while the licence for them was suspended.
 pub const AFTER_SUSPENSION: &str = "after-suspension";
 /// Alert kind: wagers were accepted that no licence covers.
@@ -38,6 +41,8 @@ pub const CE_DAMAGED_FRAME: &str = "org.dsom.alert.damaged-frame.v1";
 pub const CE_CHAIN_STOPPED: &str = "org.dsom.alert.chain-stopped.v1";
 /// CloudEvents `type` of [`LogFrozen`].
 pub const CE_LOG_FROZEN: &str = "org.dsom.alert.log-frozen.v1";
+/// CloudEvents `type` of [`StoreDamaged`].
+pub const CE_STORE_DAMAGED: &str = "org.dsom.alert.store-damaged.v1";
 
 /// An accepted record was sent again with other values: what this system exists to catch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +117,18 @@ pub struct LogFrozen {
     /// Size by the last signed checkpoint.
     pub size: u64,
     /// What contradicts it.
+    pub reason: String,
+    /// When it was noticed.
+    pub at: UnixMillis,
+}
+
+/// The check of everything that chaining stores found something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreDamaged {
+    /// Whose chain it belongs to; none for the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorId>,
+    /// The place, and what is wrong there.
     pub reason: String,
     /// When it was noticed.
     pub at: UnixMillis,

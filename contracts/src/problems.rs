@@ -61,15 +61,15 @@ macro_rules! problems {
 problems! {
     InvalidRecords = "invalid-records", 422, Fix, "operator", "Records against the rules", "Some records break the rules of the record; nothing was accepted. Each violation has index, seq, pointer and code.", "record 3: /amount must be from 0 to 1000000000000000";
     NotConsecutive = "not-consecutive", 422, Fix, "operator", "Seqs are not consecutive", "Each record's seq must be one more than that of the record before it.", "record 1 has seq 9, expected 8";
-    RootMismatch = "root-mismatch", 422, Fix, "operator", "Another root than DSOM-Batch-Root", "The bytes that arrived do not have the root that was announced.", "the root of the body is jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
+    RootMismatch = "root-mismatch", 422, Fix, "operator", "Another root than DSOM-Batch-Root", "The bytes that arrived do not have the root that was announced.", "the root of the records that arrived is jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
     EmptyBatch = "empty-batch", 422, Fix, "operator", "No record", "A batch holds 1 to 10,000 records.", "the body holds no record";
     TooManyRecords = "too-many-records", 422, Fix, "operator", "Too many records", "Send at most 10,000 records a batch.", "the body holds more than 10000 records";
     TooBig = "too-big", 413, Fix, "operator", "Body too big", "At most 4 MiB as sent and 8 MiB unpacked.", "the body has more than 8388608 bytes unpacked";
     BadBody = "bad-body", 400, Fix, "operator", "Body can't be read", "The body is cut short, does not unpack, or is not an array that begins and ends.", "byte 120 of the body: the array does not end";
     UnsupportedMediaType = "unsupported-media-type", 415, Fix, "operator", "Unknown media type", "Send application/x-ndjson or application/json.", "text/plain is not accepted";
     BadRequest = "bad-request", 400, Fix, "operator", "Bad request", "A path or query value is not of its form.", "stream must be from 0 to 255";
-    Reserialised = "reserialised", 409, Never, "operator", "Accepted before, in other bytes", "The JSON values are equal but the bytes differ: the client built its JSON again. Fetch the receipt instead.", "seq 7 was accepted; see /v1/receipts?stream=0&seq=7";
-    RewriteAttempt = "rewrite-attempt", 409, Never, "operator", "Accepted before, with other values", "An accepted record can't be replaced; an alert was raised. Send a new record that names the old one in corrects.", "seq 7 was accepted with other values";
+    Reserialised = "reserialised", 409, Never, "operator", "Accepted before, in other bytes", "The JSON values are equal but the bytes differ: the client built its JSON again. Fetch the receipt instead.", "record 7 was accepted with the same values in other bytes: fetch its receipt from /v1/receipts?stream=0&seq=7";
+    RewriteAttempt = "rewrite-attempt", 409, Never, "operator", "Accepted before, with other values", "An accepted record can't be replaced; an alert was raised. Send a new record that names the old one in corrects.", "record 7 was accepted with other values; the attempt has been reported";
     Gap = "gap", 409, Fix, "operator", "A hole before the batch", "Records before this batch have not arrived; send from expected_seq.", "expected seq 8, the batch begins with 11";
     Unauthorized = "unauthorized", 401, Fix, "operator", "No valid token", "The token is missing, bad or expired; get a new one.", "the token has expired";
     Forbidden = "forbidden", 403, Never, "operator", "Not allowed", "The token lacks the scope, or the data is another operator's.", "scope records:write is needed";
@@ -84,6 +84,7 @@ problems! {
     ProposalOver = "proposal-over", 409, Never, "clerk", "The proposal is over", "It was confirmed, refused or taken back, or it has expired: propose again.", "the proposal expired at 2026-11-24T09:00:00.000Z";
     TestHeader = "test-header", 400, Fix, "sender", "A header for the sandbox", "The request carries a header that only the sandbox understands. Nothing was taken: a test must not run against the market unnoticed.", "dsom-test-answer is for the sandbox alone";
     Gone = "gone", 410, Fix, "reader", "No longer kept", "What is asked for is too old to be told apart from what came after: read the whole.", "serial 17 is not one of the list: read the whole feed";
+    HeadTooBig = "head-too-big", 431, Fix, "operator", "Head too big", "At most 64 KiB and 64 headers: request line and headers together.", "the head has 70112 bytes and 9 headers: at most 65536 and 64 are taken";
     NotFound = "not-found", 404, Never, "operator", "Not there", "Nothing is known by this name, or not yet.", "no such record";
     MethodNotAllowed = "method-not-allowed", 405, Never, "operator", "Method not allowed", "The resource does not know this method.", "use POST";
     RequestTimeout = "request-timeout", 408, SameBytes, "operator", "Body too slow", "The body did not arrive in time.", "the body did not arrive within 10 s";
@@ -144,6 +145,9 @@ mod tests {
             "# Errors\n\nMade from `contracts/src/problems.rs` and `RecordCode`: `UPDATE=1 cargo test -p dsom-contracts` writes it anew.\n\n\
             Every refusal is `application/problem+json` (RFC 9457) with `type` = `/problems/<code>`. `retry` says what may be done with the\n\
             same request: `same-bytes` repeat it for ever, `fix` put it right first, `never` do not repeat it.\n\n\
+            Only what is refused before it is a request has neither a body nor an id, and ends the connection: 400 when the request line or\n\
+            the headers are malformed or frame the body twice, 408 when the head does not arrive within 5 s, 431 when it has more than\n\
+            128 KiB or 96 headers.\n\n\
             | code | status | retry | who | meaning | example of `detail` |\n| --- | --- | --- | --- | --- | --- |\n",
         );
         for code in Code::ALL {

@@ -271,8 +271,11 @@ pub fn parse_strictly(bytes: &[u8], now: UnixMillis) -> Result<Record<'_>, Vec<V
     rules::judge(&found.fields(), violations, now).map(Record::into_owned)
 }
 
-/// The `seq` of a record that may be bad in every other way; `None` where it can't be told.
+/// The `seq` of a record that may be bad in every other way; `None` where it can't be told, as in one that is too long to be read.
 pub fn seq_of(bytes: &[u8]) -> Option<u64> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return None;
+    }
     let found = strict::read(bytes).ok()?;
     match found.fields().get(values::Name::Seq) {
         values::Value::Int(seq) => Some(seq),

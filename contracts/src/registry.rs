@@ -112,6 +112,10 @@ pub struct LicenceStanding {
     pub state: LicenceState,
     /// When it was active, ascending; the time up to its expiry included.
     pub active: Vec<ActiveTime>,
+    /// When it was taken away or given back, or else when its time is over; Unix milliseconds, `None` before it is entered in the
+    /// register. A suspension lasts up to then at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<UnixMillis>,
 }
 
 /// Which of the two worlds a key is for.
@@ -203,10 +207,12 @@ impl OperatorStanding {
             if licence.active.iter().any(|time| time.holds(at)) {
                 return None;
             }
-            // Between two active times, or after the last of a licence that is still suspended, it was suspended.
+            // Between two active times, or after the last and before the licence ended, it was suspended.
             let before = licence.active.iter().any(|time| time.until.is_some_and(|until| until <= at));
             let after = licence.active.iter().any(|time| time.from > at);
-            suspended |= before && (after || licence.state == LicenceState::Suspended);
+            // Those told before ends were have none: then its state now has to do.
+            let lasted = licence.ends.map_or(licence.state == LicenceState::Suspended, |ends| at < ends);
+            suspended |= before && (after || lasted);
         }
         Some(if suspended { Flag::AfterSuspension } else { Flag::OutsideLicence })
     }
@@ -232,7 +238,8 @@ mod tests {
     fn licence(kind: LicenceKind, state: LicenceState, active: &[(i64, Option<i64>)]) -> LicenceStanding {
         let time =
             |(from, until): &(i64, Option<i64>)| ActiveTime { from: UnixMillis(*from), until: until.map(UnixMillis) };
-        LicenceStanding { licence: "L-1".to_owned(), kind, state, active: active.iter().map(time).collect() }
+        let active = active.iter().map(time).collect();
+        LicenceStanding { licence: "L-1".to_owned(), kind, state, active, ends: None }
     }
 
     #[test]
@@ -256,6 +263,38 @@ mod tests {
         }
         let revoked = licence(LicenceKind::Betting, LicenceState::Revoked, &[(100, Some(200))]);
         assert_eq!(standing(vec![revoked]).flag(Vertical::Betting, UnixMillis(250)), Some(OutsideLicence));
+    }
+
+    #[test]
+    fn what_was_suspended_stays_so_when_the_licence_has_ended() {
+        use Flag::{AfterSuspension, OutsideLicence};
+        // Active 100-200, suspended 200-300, then taken away, given back or over.
+        for state in [LicenceState::Revoked, LicenceState::Surrendered, LicenceState::Suspended] {
+            let mut ended = licence(LicenceKind::Betting, state, &[(100, Some(200))]);
+            ended.ends = Some(UnixMillis(300));
+            let now = standing(vec![ended]);
+            for (at, expected) in [
+                (99, Some(OutsideLicence)),
+                (100, None),
+                (200, Some(AfterSuspension)),
+                (299, Some(AfterSuspension)),
+                (300, Some(OutsideLicence)),
+            ] {
+                assert_eq!(now.flag(Vertical::Betting, UnixMillis(at)), expected, "{state:?} at {at}");
+            }
+        }
+        // Taken away while it was active: there was no suspension.
+        let mut taken = licence(LicenceKind::Betting, LicenceState::Revoked, &[(100, Some(200))]);
+        taken.ends = Some(UnixMillis(200));
+        assert_eq!(standing(vec![taken]).flag(Vertical::Betting, UnixMillis(200)), Some(OutsideLicence));
+    }
+
+    #[test]
+    fn a_standing_from_before_ends_were_told_is_read() {
+        let old = r#"{"licence":"1","kind":"betting","state":"suspended","active":[{"from":1,"until":2}]}"#;
+        let read: LicenceStanding = serde_json::from_str(old).expect("reads");
+        assert_eq!(read.ends, None);
+        assert_eq!(serde_json::to_string(&read).expect("writes"), old);
     }
 
     #[test]

@@ -109,6 +109,7 @@ def batches():
         for media, body in bodies.items():
             good.append({"media": media, "body": body, "claims": claims})
     one, two, four = lines[0], lines[1], lines[3]
+    long = two.replace("{", "{" + " " * (2049 - len(two)), 1)
     bad = [
         ("application/x-ndjson", "", "empty-batch"),
         ("application/json", " [ ] ", "empty-batch"),
@@ -117,12 +118,51 @@ def batches():
         ("application/x-ndjson", f"{one}\r\n{two}\r\n", "invalid-records"),
         ("application/x-ndjson", f"{one}\n\n{two}\n", "invalid-records"),
         ("application/x-ndjson", f"{one}\n  \n", "invalid-records"),
+        ("application/x-ndjson", f"{one}\n{two.replace(ID % 4, ID % 3, 1)}\n", "invalid-records"),
+        ("application/x-ndjson", f"{one}\n{long}\n{lines[2]}\n", "invalid-records"),
         ("application/json", f"[{one},]", "invalid-records"),
         ("application/json", f"[[{one}]]", "invalid-records"),
         ("application/json", f"[{one}", "bad-body"),
         ("application/json", f"[{one}]]", "bad-body"),
     ]
-    return {"now_ms": NOW_MS, "good": good, "bad": [{"media": m, "body": b, "code": c} for m, b, c in bad]}
+    bad = [{"media": m, "body": b, "code": c} for m, b, c in bad]
+    announced = b64(root([leaf(two.encode()), leaf(one.encode())]))
+    bad.append({"media": "application/x-ndjson", "body": f"{one}\n{two}\n", "root": announced, "code": "root-mismatch"})
+    # As sent, without the last LF, the root over the two lines as one text.
+    whole = b64(leaf(f"{one}\n{two}".encode()))
+    bad.append({"media": "application/x-ndjson", "body": f"{one}\n{two}\n", "root": whole, "code": "root-mismatch"})
+    line = one.replace('"seq":3', '"seq":SEQ')
+    many = {"line": line, "first_seq": 1, "count": 10_001}
+    bad.append({"media": "application/x-ndjson", "made": many, "code": "too-many-records"})
+    # 4,200 lines of 2,000 bytes and more: over 8 MiB, and none too long.
+    big = {"line": line.replace("{", "{" + " " * (2_000 - len(line)), 1), "first_seq": 1, "count": 4_200}
+    bad.append({"media": "application/x-ndjson", "made": big, "code": "too-big"})
+    return {"now_ms": NOW_MS, "good": good, "bad": bad, "retries": retries()}
+
+
+def retries():
+    """Batches that are sent again after one was accepted."""
+    first, second, third = (record(seq, "refund", wager=ID % 200, reason="other") for seq in (1, 2, 3))
+    spaced = first.replace(":1,", ": 1,", 1)
+    escaped = second.replace('"web"', '"w\\u0065b"')
+    turned = json.dumps(dict(reversed(json.loads(first).items())), separators=(",", ":"))
+    dearer = second.replace('"amount":100', '"amount":101')
+    as_other = second.replace('"reason":"other"', '"reason":"malfunction"')
+    out = []
+    for name, sent, code, seq, count in [
+        ("the same bytes", [first, second, third], None, None, None),
+        ("a space more", [spaced, second, third], "reserialised", 1, 1),
+        ("an escape for a letter", [first, escaped, third], "reserialised", 2, 1),
+        ("members in another order, and a space", [turned, second, third.replace(":3,", ": 3,", 1)], "reserialised", 1, 2),
+        ("another amount", [first, dearer, third], "rewrite-attempt", 2, 1),
+        ("another reason", [first, as_other, third], "rewrite-attempt", 2, 1),
+        ("built anew in front of another amount", [spaced, dearer, third], "rewrite-attempt", 2, 1),
+        ("two records changed places", [first.replace(ID % 1, ID % 2), second.replace(ID % 2, ID % 1), third],
+         "rewrite-attempt", 1, 2),
+    ]:
+        case = {"name": name, "accepted": f"{first}\n{second}\n{third}\n", "sent": "\n".join(sent) + "\n", "code": code}
+        out.append({**case, "seq": seq, "records": count} if code else case)
+    return out
 
 
 def header(height, previous, count, total, streams):

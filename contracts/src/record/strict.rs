@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::values::{Fields, Name, Value};
 use super::{RecordCode, Violation};
+use crate::batch::INVALID_MAX;
 
 /// Deepest nesting of a record, itself included.
 const DEPTH_MAX: usize = 2;
@@ -41,7 +42,8 @@ impl Found<'_> {
     }
 }
 
-/// The values found, and what is wrong with the others; an error when the bytes are not one JSON object at all.
+/// The values found, and what is wrong with the others, up to [`INVALID_MAX`]: an answer tells no more. An error when the bytes are
+/// not one JSON object at all. What it takes grows with `bytes`, so callers MUST keep to the limit of a record.
 pub(super) fn read(bytes: &[u8]) -> Result<Found<'_>, Vec<Violation>> {
     let whole = |detail: String| vec![Violation { pointer: String::new(), code: RecordCode::BadJson, detail }];
     if bytes.starts_with(b"\xef\xbb\xbf") {
@@ -54,7 +56,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found<'_>, Vec<Violation>> {
     let members = found.map_err(|error| whole(format!("not one JSON object: {error}")))?;
 
     let mut found = Found { values: Vec::with_capacity(members.len()), violations: Vec::new() };
+    // A bit for each name that was seen.
+    let mut there = 0_u32;
     for (name, raw) in members {
+        if found.violations.len() >= INVALID_MAX {
+            break;
+        }
         let mut wrong = |code, detail| found.violations.push(Violation { pointer: pointer(&name), code, detail });
         let Some(known) = Name::read(&name) else {
             wrong(RecordCode::UnknownName, "no record has this name; remove it".into());
@@ -64,10 +71,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found<'_>, Vec<Violation>> {
             wrong(code, detail);
             Seen::Bad
         });
-        if found.values.iter().any(|(earlier, _)| *earlier == known) {
+        let bit = 1 << known as u32;
+        if there & bit != 0 {
             wrong(RecordCode::DuplicateName, "the name stands twice; send it once".into());
             seen = Seen::Bad;
         }
+        there |= bit;
         found.values.push((known, seen));
     }
     Ok(found)

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::batch::INVALID_MAX;
 
 const NOW: UnixMillis = UnixMillis(1_792_864_829_498);
 
@@ -320,6 +321,20 @@ fn the_limit_on_bytes_is_exact() {
     assert!(parse(padded(RECORD_BYTES_MAX).as_bytes(), NOW).is_ok());
     let found = parse(padded(RECORD_BYTES_MAX + 1).as_bytes(), NOW).expect_err("one too many");
     assert_eq!(found.first().map(|v| v.code), Some(RecordCode::TooLong));
+}
+
+#[test]
+fn what_one_record_is_told_is_bounded() {
+    // The same name again and again: each but the first is a fault.
+    let text = format!("{{{}}}", vec!["\"at\":1"; 292].join(","));
+    assert!(text.len() <= RECORD_BYTES_MAX);
+    let told = parse(text.as_bytes(), NOW).expect_err("bad");
+    // What the reader finds, and at most one fault a name by the rules.
+    assert!((INVALID_MAX..INVALID_MAX + 30).contains(&told.len()), "{}", told.len());
+    assert_eq!(told.first().map(|one| one.code), Some(RecordCode::DuplicateName));
+    assert_eq!(seq_of(b"{\"seq\":7,\"at\":1,\"at\":2}"), Some(7));
+    let long = format!("{{\"seq\":7,{}\"at\":1}}", " ".repeat(RECORD_BYTES_MAX));
+    assert_eq!(seq_of(long.as_bytes()), None, "it is not read");
 }
 
 #[test]

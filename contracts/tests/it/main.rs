@@ -2,5 +2,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod asyncapi;
+mod openapi;
 mod schemas;
 mod vectors;

@@ -143,8 +143,9 @@ fn operator_standing() -> Value {
             ("kind", words(&LicenceKind::ALL.map(LicenceKind::as_str))),
             ("state", words(&states)),
             ("active", list(active)),
+            ("ends", millis()),
         ],
-        &[],
+        &["ends"],
     );
     let key = object(
         &[
@@ -257,6 +258,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("exchange", exchange()),
         ("chain-stopped", object(&[operator(), ("reason", text()), ("at", millis())], &[])),
         ("log-frozen", object(&[("origin", text()), ("size", count()), ("reason", text()), ("at", millis())], &[])),
+        ("store-damaged", object(&[operator(), ("reason", text()), ("at", millis())], &["operator"])),
         ("frames-query", object(&[operator(), ("stream", stream()), ("from", seq()), ("to", seq())], &[])),
         (
             "sealed-notice",
@@ -339,8 +341,7 @@ fn the_types_write_what_the_schemas_name() {
     let rewrite = json!({ "operator": id, "stream": 0, "seq": 1, "accepted_leaf": zero, "sent_leaf": zero, "differing": 1, "at": 0 });
     let damaged = json!({ "operator": id, "stream": 0, "tx_seq": 1, "reason": "x", "at": 0 });
     let flagged = json!({ "operator": id, "stream": 0, "flag": "after-suspension", "first_seq": 1, "last_seq": 1, "records": 1, "at": 0 });
-    let licence =
-        json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }] });
+    let licence = json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }], "ends": 1 });
     let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
     let standing = json!({ "operator": id, "version": 1, "head": zero, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
     let sent = json!({ "first_seq": 1, "count": 1, "root": zero, "earliest": 0, "latest": 0, "types": { "wager": 1 }, "verticals": { "slots": 1 } });
@@ -363,6 +364,7 @@ fn the_types_write_what_the_schemas_name() {
         ("damaged-frame", again::<events::DamagedFrame>(&damaged)),
         ("chain-stopped", again::<events::ChainStopped>(&stopped)),
         ("log-frozen", again::<events::LogFrozen>(&frozen)),
+        ("store-damaged", again::<events::StoreDamaged>(&stopped)),
         ("frames-query", again::<ask::FramesQuery>(&query)),
         ("sealed-notice", again::<ask::SealedNotice>(&notice)),
     ] {

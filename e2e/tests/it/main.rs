@@ -10,8 +10,10 @@
 mod bitrot;
 mod check;
 mod cluster;
+mod collector;
 mod containers;
 mod engine;
+mod full;
 mod go;
 mod licensing;
 mod load;
@@ -26,4 +28,5 @@ mod sandbox;
 mod sharing;
 mod sites;
 mod telemetry;
+mod verify;
 mod world;

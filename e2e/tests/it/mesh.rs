@@ -1,15 +1,18 @@
 //! The promise from end to end: what operators send is accepted, sealed, published, and anyone can check it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use contracts::OperatorId;
 use contracts::receipt::Receipt;
 use ledger::note::Verifier;
 use serde_json::Value;
+use testkit::binary;
 
 use crate::check::{read_export, receipts_hold};
 use crate::others::{Mirror, Others, flipped};
+use crate::verify::Evidence;
 use crate::world::{World, runs, turn, until};
 
 /// Records of a batch in `expected.json`.
@@ -74,6 +77,21 @@ async fn anyone_can_check_what_became_of_files(mut world: World) {
     let (operator, (token, _)) = heads.first_key_value().expect("an operator");
     let proof = world.proof(*operator, 0, 4_711, token).await;
     checked_by_others(&world, others.join().expect("go"), &proof);
+    if world.is_embedded() {
+        let export = world.export(*operator, token).await;
+        let evidence = Evidence {
+            world: &world,
+            operator: *operator,
+            receipts: &written,
+            files: &files,
+            proof: &proof,
+            export: &export,
+        };
+        evidence.is_verified_and_any_change_is_seen();
+        println!("verified by the command after {:.1} s", began.elapsed().as_secs_f64());
+        generators_run_to_their_end(&world);
+        println!("simulated and measured after {:.1} s", began.elapsed().as_secs_f64());
+    }
 
     // Sent again: everything is there already.
     let said = world.dsom_ok(&["send", "--batch", BATCH], &paths);
@@ -154,6 +172,37 @@ fn checked_by_others(world: &World, others: Option<Others>, proof: &[u8]) {
     for at in (0..proof.len()).step_by(7) {
         assert!(ledger::verify::record_proof(&flipped(proof, at), &ours).is_err(), "accepted with byte {at} changed");
     }
+}
+
+/// Made-up operators send for a moment, and a bench of one short point says what it promises to.
+fn generators_run_to_their_end(world: &World) {
+    world.dsom_ok(&["simulate", "--operators", "2", "--rate", "100", "--seconds", "2"], &[]);
+    let mut bench = Command::new(binary("dsom"));
+    bench.args(["bench", "--batch", "100", "--rate", "1000", "--seconds", "3", "--json", "--against"]).arg(world.dir());
+    let ran = bench.stdin(Stdio::null()).output().expect("dsom runs");
+    let report: Value = serde_json::from_slice(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&ran.stderr)));
+    assert!(ran.status.success() && report["command"].as_str().is_some_and(|command| command.contains("--rate 1000")));
+    for text in ["/machine", "/durability"] {
+        assert!(report.pointer(text).and_then(Value::as_str).is_some_and(|text| !text.is_empty()), "{text}: {report}");
+    }
+    let point = &report["points"][0];
+    assert_eq!((&point["batch"], &point["target_per_s"], &point["refused"]), (&100.into(), &1000.0.into(), &0.into()));
+    let quantiles = ["receipt", "sealed_lag", "published_lag"]
+        .into_iter()
+        .flat_map(|of| ["p50_ms", "p99_ms", "p999_ms", "max_ms"].map(|quantile| format!("/points/0/{of}/{quantile}")));
+    let used = ["nats", "ingest", "chaining", "generator", "services"].into_iter().flat_map(|process| {
+        ["cpu_s_per_million", "rss_bytes_idle", "rss_bytes_max"].map(|of| format!("/points/0/processes/{process}/{of}"))
+    });
+    let alone = ["fsync_ms_p50", "generator_ns_per_record"].map(|of| format!("/alone/{of}"));
+    let rates = ["accepted_per_s", "requests_per_s", "drained_s"].map(|of| format!("/points/0/{of}"));
+    let disk = ["nats", "ingest", "chaining"].map(|folder| format!("/points/0/bytes_per_record/{folder}"));
+    for number in quantiles.chain(used).chain(alone).chain(rates).chain(disk) {
+        let found = report.pointer(&number).and_then(Value::as_f64);
+        assert!(found.is_some_and(|found| found >= 0.0), "{number}: {report}");
+    }
+    // Three seconds of a thousand records: a bench whose load does not arrive measures nothing.
+    assert!(point["accepted_per_s"].as_f64().is_some_and(|rate| rate > 0.0), "{report}");
 }
 
 /// What chaining counted as published.

@@ -19,6 +19,15 @@ pub fn walk(page: &str) -> String {
     after.split("```").next().expect("its end").to_owned()
 }
 
+/// The blocks of shell lines of a page under a heading.
+pub fn blocks(page: &str, heading: &str) -> Vec<String> {
+    let page = std::fs::read_to_string(root().join(page)).expect("the page");
+    let (_, after) = page.split_once(&format!("\n## {heading}\n")).expect("the heading");
+    let section = after.split("\n## ").next().expect("its text");
+    let blocks = section.split("```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().expect("its end").to_owned()).collect()
+}
+
 /// Runs shell lines in the mesh's folder; what they print.
 pub fn shell(world: &World, lines: &str) -> String {
     let dsom = binary("dsom");

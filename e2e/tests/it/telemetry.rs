@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use contracts::{OperatorId, subjects};
 use serde_json::Value;
+use testkit::DataFile;
 
+use crate::collector::{Collector, Span};
 use crate::go::Program;
-use crate::world::{World, calm_turn};
+use crate::pages::{blocks, shell};
+use crate::world::{World, calm_turn, until};
 
 /// How long the mesh may take until everything it counts has been counted once.
 const EXPORTED: Duration = Duration::from_secs(20);
@@ -93,13 +97,18 @@ fn metrics_are_read_out_of_expressions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
+async fn every_metric_of_a_dashboard_or_an_alert_is_exported_and_a_trace_follows_a_batch_to_the_ledger() {
     let expressions = expressions();
     let _turn = calm_turn().await;
-    let mut world = World::started().await;
+    let collector = Collector::start();
+    let mut world = World::new();
+    // Exported at once, and not only when five seconds have passed.
+    let delay = ("OTEL_BSP_SCHEDULE_DELAY", "200");
+    world.environment([("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone().leak() as &str), delay]);
+    world.up().await;
     let files = testkit::data_files();
     let file = files.first().expect("a file");
-    world.dsom_ok(&["send", "--batch", "1000"], std::slice::from_ref(&file.path));
+    what_the_readme_says_to_type_works(&world, file).await;
     let mesh = world.mesh();
     let began = Instant::now();
     loop {
@@ -120,7 +129,77 @@ async fn every_metric_of_a_dashboard_or_an_alert_is_exported() {
         assert!(began.elapsed() < EXPORTED, "the mesh does not export what these name:\n{}", missing.join("\n"));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let announced = until("a trace from the request to the announcement", EXPORTED, || async {
+        collector.spans().iter().find_map(|request| followed(&collector.spans(), request))
+    })
+    .await;
+    let carried = on_ledger(&mesh.nats, file.operator).await;
+    assert!(carried.contains(&announced), "{announced} is not among {carried:?}");
     world.stop();
+}
+
+/// The blocks of README's "Send records" and "Verify", in the mesh's folder and on its ports. They send one record, and the file.
+async fn what_the_readme_says_to_type_works(world: &World, file: &DataFile) {
+    let mesh = world.mesh();
+    let here = |lines: &String| {
+        let lines =
+            lines.replace("http://127.0.0.1:7101", &mesh.ingest).replace("http://127.0.0.1:7102", &mesh.chaining);
+        lines
+            .replace("--data .dsom", "--data .")
+            .replace("<operator>.<stream>.ndjson.gz", &file.path.display().to_string())
+    };
+    let (send, verify) = (blocks("README.md", "Send records"), blocks("README.md", "Verify, without trusting us"));
+    let (send, verify): (Vec<_>, Vec<_>) = (send.iter().map(here).collect(), verify.iter().map(here).collect());
+    let ([one, all], [proof]) = (&send[..], &verify[..]) else { panic!("other blocks: {send:?} {verify:?}") };
+    let said = shell(world, one);
+    assert!(said.starts_with("HTTP/1.1 201 ") && said.contains("\"receipt\":\"ey"), "{said}");
+    let said = shell(world, all);
+    let sent = file.text.iter().filter(|byte| **byte == b'\n').count();
+    assert!(said.contains(&format!("{sent} records accepted")), "{said}");
+    let receipts = std::fs::read_to_string(world.dir().join("receipts.jsonl")).expect("receipts");
+    assert_eq!(receipts.lines().count(), sent.div_ceil(1_000));
+
+    let operator = file.operator;
+    assert!(one.contains(&operator.to_string()), "the page and the file speak of one operator");
+    world.published(operator, &world.token(operator, "records:read"), sent as u64 + 1).await;
+    // The same request again, as the page says, and the proof of what it sent.
+    let said = shell(world, &format!("{one}\n{proof}"));
+    assert!(
+        said.starts_with("HTTP/1.1 200 ") && said.contains("is record ") && said.contains("r:3f645768f9dd"),
+        "{said}"
+    );
+}
+
+/// The `traceparent` of the span that announced the block of a request's batch, if every step between them is there and follows the
+/// one before it: as its child, or, for the log, which takes in several blocks, linked to it.
+fn followed(spans: &[Span], request: &Span) -> Option<String> {
+    let route = "POST /v1/streams/{stream}/batches";
+    let child = |service: &str, name: &str, of: &Span| {
+        let found = spans.iter().find(|span| span.parent == of.id && span.trace == of.trace && span.name == name);
+        found.filter(|span| span.service == service)
+    };
+    if (request.service.as_str(), request.name.as_str()) != ("dsom-ingest", route) {
+        return None;
+    }
+    let append = child("dsom-ingest", "append", request)?;
+    let seal = child("dsom-chaining", "seal", append)?;
+    let announce = child("dsom-chaining", "announce", seal)?;
+    let logs = |span: &&Span| span.name == "log" && (span.parent == seal.id || span.links.contains(&seal.id));
+    spans.iter().find(logs)?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(format!("00-{}-{}-01", hex(&announce.trace), hex(&announce.id)))
+}
+
+/// The `traceparent` of each block of an operator on `LEDGER`.
+async fn on_ledger(nats: &str, operator: OperatorId) -> Vec<String> {
+    let client = async_nats::connect(nats).await.expect("the broker");
+    let stream = async_nats::jetstream::new(client).get_stream(subjects::LEDGER).await.expect("LEDGER");
+    let (subject, mut next, mut found) = (subjects::ledger_block(operator), 1, Vec::new());
+    while let Ok(message) = stream.get_first_raw_message_by_subject(&subject, next).await {
+        next = message.sequence + 1;
+        found.extend(message.headers.get("traceparent").map(ToString::to_string));
+    }
+    found
 }
 
 #[test]

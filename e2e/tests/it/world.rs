@@ -95,6 +95,11 @@ impl World {
         self.dsom_ok(&[&["migrate-store"], &to[..]].concat(), &[])
     }
 
+    /// Whether it keeps its data in its folder.
+    pub fn is_embedded(&self) -> bool {
+        self.keyspaces.is_none()
+    }
+
     /// What the mesh gets in its environment when it is started.
     pub fn environment(&mut self, variables: impl IntoIterator<Item = (&'static str, &'static str)>) {
         self.environment.extend(variables);

@@ -40,6 +40,9 @@ pub enum StartError {
     /// What is stored does not agree with itself.
     #[error("the store is damaged: {0}; run `dsom fsck` to see more, and restore it from a backup")]
     Damaged(String),
+    /// The check of everything.
+    #[error("there is no thread to check what is stored")]
+    Thread(#[source] std::io::Error),
     /// The broker and its streams.
     #[error("the bus can't be opened")]
     Bus(#[source] bus::OpenError),

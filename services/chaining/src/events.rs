@@ -8,10 +8,10 @@ mod keep;
 mod tell;
 mod witness;
 
-pub use alert::log_frozen;
+pub use alert::{log_frozen, store_damaged};
 pub use announce::announce;
 pub use answer::answer_frames;
 pub use feed::Feeder;
-pub use keep::keep_room;
+pub use keep::{keep_own, keep_room};
 pub use tell::{BusHerald, hear_sealed};
 pub use witness::BusWitness;

@@ -3,6 +3,7 @@
 //! Nothing derived is believed: roots come from the records, hashes from the headers, tiles and the checkpoint's root from the
 //! entries. What can't be read at all (the engine keeps checksums of its own) is named like what reads wrong.
 
+pub mod background;
 mod chains;
 mod log;
 pub mod offline;
@@ -115,6 +116,9 @@ pub struct Finding {
     pub offset: Option<u64>,
     /// What is wrong, in words.
     pub detail: String,
+    /// Whether the store was only away: asked again, it may say otherwise.
+    #[serde(skip)]
+    pub passing: bool,
 }
 
 impl Finding {
@@ -131,6 +135,7 @@ impl Finding {
             tile: None,
             offset: None,
             detail: detail.into(),
+            passing: false,
         }
     }
 
@@ -211,7 +216,7 @@ async fn operators(store: &dyn Store, after: Option<OperatorId>) -> Checked<Vec<
 
 /// What the store could not give, as a finding.
 fn unreadable(error: &StorageError, finding: Finding) -> Box<Finding> {
-    Box::new(Finding { detail: crate::error::with_causes(error), ..finding })
+    Box::new(Finding { detail: crate::error::with_causes(error), passing: error.is_passing(), ..finding })
 }
 
 fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {

@@ -11,6 +11,7 @@ pub mod http;
 pub mod metrics;
 pub mod pipeline;
 pub mod storage;
+pub mod trace;
 pub mod transfer;
 
 use std::net::SocketAddr;
@@ -27,8 +28,10 @@ use config::Config;
 use domain::key::LogKey;
 use domain::partitions::Partitions;
 use error::StartError;
+use fsck::background::{self, Background};
 use fsck::{Scope, fsck};
 use http::Service;
+use http::turns::Turns;
 use metrics::Metrics;
 use pipeline::Pipeline;
 use storage::{StorageError, Store};
@@ -43,6 +46,7 @@ const REGISTER_AGE_MAX: Duration = Duration::from_secs(30);
 pub struct Running {
     server: runtime::Running,
     pipeline: Pipeline,
+    check: Option<Background>,
     follower: tokio::task::JoinHandle<()>,
 }
 
@@ -61,9 +65,11 @@ impl Running {
 
     /// The server, and what to do after its last request was answered.
     pub fn into_parts(self) -> (runtime::Running, impl Future<Output = ()>) {
-        let Self { server, pipeline, follower } = self;
+        let Self { server, pipeline, check, follower } = self;
         let after = async move {
             follower.abort();
+            // It ends its last step first. Fails only when the runtime itself ends.
+            let _ended = tokio::task::spawn_blocking(move || drop(check)).await;
             pipeline.stop().await;
         };
         (server, after)
@@ -120,15 +126,36 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let follower = tokio::spawn(registry.follow_registry(move |news| told.take(news)));
 
     let metrics = Metrics::new();
-    let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics, partitions)
+    let checks_all = partitions.write_the_log();
+    let pipeline = Pipeline::start(bus.clone(), store.clone(), key.clone(), metrics.clone(), partitions)
         .await
         .map_err(StartError::Store)?;
 
     let health = runtime::Health::new();
+    let check = if checks_all {
+        let around = background::Surroundings {
+            store: store.clone(),
+            key: key.clone(),
+            worked: pipeline.worked.clone(),
+            metrics,
+        };
+        let alerts = bus.clone();
+        let told = async move |finding| events::store_damaged(&alerts, &finding).await;
+        let check = Background::start(around, told).map_err(StartError::Thread)?;
+        let found = check.found();
+        health.warn("stored", move || found.get().map_or(Ok(()), |finding| Err(format!("damaged: {finding}"))));
+        Some(check)
+    } else {
+        None
+    };
     health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
     standings.watch(&health);
     let kept = store.clone();
-    health.check("store", move || kept.well());
+    match config.store.engine {
+        // A server comes back by itself; an engine that could not sync does not.
+        EngineKind::Scylla => health.check("store", move || kept.well()),
+        EngineKind::Embedded => health.vital("store", move || kept.well()),
+    }
     let shown = pipeline.shown.clone();
     health.check("log", move || {
         let shown = shown.borrow();
@@ -141,7 +168,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let keys = Arc::clone(&auth);
     health.check("token-keys", move || keys.ready());
 
-    let routes = Arc::new(Service { store, key, shown: pipeline.shown.clone(), checking: Arc::default() });
+    let routes = Arc::new(Service {
+        store,
+        key,
+        shown: pipeline.shown.clone(),
+        checking: Arc::default(),
+        turns: Turns::default(),
+    });
     let serve = runtime::ServeConfig { listen: config.listen, workers: 0 };
     let server = runtime::serve::start(
         &serve,
@@ -154,7 +187,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         },
     );
     let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
-    Ok(Running { server, pipeline, follower })
+    Ok(Running { server, pipeline, check, follower })
 }
 
 /// Several processes can't open one embedded store: each would make chains and a log of its own, under one key.

@@ -31,6 +31,8 @@ pub struct Metrics {
     position: Gauge<u64>,
     trimmed: Counter<u64>,
     announced: Gauge<u64>,
+    blocks_checked: Counter<u64>,
+    store_damaged: Gauge<u64>,
 }
 
 impl Metrics {
@@ -54,6 +56,8 @@ impl Metrics {
             position: meter.u64_gauge("dsom_chaining_position").build(),
             trimmed: meter.u64_counter("dsom_chaining_messages_trimmed").build(),
             announced: meter.u64_gauge("dsom_chaining_log_announced").build(),
+            blocks_checked: meter.u64_counter("dsom_chaining_blocks_checked").build(),
+            store_damaged: meter.u64_gauge("dsom_chaining_store_damaged").build(),
         };
         metrics.begin();
         metrics
@@ -71,10 +75,12 @@ impl Metrics {
             &self.known_frames,
             &self.foreign_messages,
             &self.trimmed,
+            &self.blocks_checked,
         ] {
             counter.add(0, &[]);
         }
         self.log_frozen.record(0, &[]);
+        self.store_damaged.record(0, &[]);
     }
 
     pub(crate) fn sealed(&self, records: u64, lag_ms: i64) {
@@ -128,6 +134,14 @@ impl Metrics {
 
     pub(crate) fn trimmed(&self, messages: u64) {
         self.trimmed.add(messages, &[]);
+    }
+
+    pub(crate) fn checked(&self, blocks: u64) {
+        self.blocks_checked.add(blocks, &[]);
+    }
+
+    pub(crate) fn store_damaged(&self) {
+        self.store_damaged.record(1, &[]);
     }
 
     pub(crate) fn announced(&self, size: u64) {

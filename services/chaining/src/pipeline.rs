@@ -13,9 +13,13 @@ use crate::actors::follower::Follower;
 use crate::actors::log::{Log, Shown, Surroundings as LogSurroundings};
 use crate::domain::key::LogKey;
 use crate::domain::partitions::Partitions;
-use crate::events::{BusHerald, BusWitness, Feeder, announce, answer_frames, hear_sealed, keep_room, log_frozen};
+use crate::domain::places::Worked;
+use crate::events::{
+    BusHerald, BusWitness, Feeder, announce, answer_frames, hear_sealed, keep_own, keep_room, log_frozen,
+};
 use crate::metrics::Metrics;
 use crate::storage::{StorageError, Store};
+use crate::trace::Traces;
 
 /// Most arbiters for chains: one core seals more than a machine of this size accepts.
 const CHAIN_ARBITERS_MAX: usize = 4;
@@ -27,6 +31,8 @@ pub struct Pipeline {
     _answering: Vec<Answering>,
     /// What the log shows.
     pub shown: watch::Receiver<Shown>,
+    /// What of `TX` is worked off.
+    pub worked: watch::Receiver<Worked>,
 }
 
 impl Pipeline {
@@ -43,12 +49,13 @@ impl Pipeline {
     ) -> Result<Self, StorageError> {
         let position = store.position(&partitions).await?;
         let witness = Arc::new(BusWitness { bus: bus.clone() });
+        let traces = Traces::default();
         let log_arbiter = Arbiter::new();
         let mut answering = vec![answer_frames(&bus, store.clone())];
         let (sealed, shown) = if partitions.write_the_log() {
             let (store, key) = (store.clone(), key.clone());
-            let (log, shown) =
-                Log::new(LogSurroundings { store, key, witness: witness.clone(), metrics: metrics.clone() });
+            let (witness, metrics, traces) = (witness.clone(), metrics.clone(), traces.clone());
+            let (log, shown) = Log::new(LogSurroundings { store, key, witness, metrics, traces });
             let sealed = Log::start_in_arbiter(&log_arbiter.handle(), |_| log).recipient();
             answering.push(hear_sealed(&bus, sealed.clone()));
             (sealed, shown)
@@ -62,18 +69,21 @@ impl Pipeline {
         let chain_arbiters: Vec<Arbiter> = (0..cores.min(CHAIN_ARBITERS_MAX)).map(|_| Arbiter::new()).collect();
         let handles = chain_arbiters.iter().map(Arbiter::handle).collect();
         let (told, hears) = mpsc::unbounded_channel();
-        let around = ChainSurroundings { store: store.clone(), witness, told, sealed, metrics: metrics.clone() };
+        let (kept, metering, tracing) = (store.clone(), metrics.clone(), traces.clone());
+        let around = ChainSurroundings { store: kept, witness, told, sealed, metrics: metering, traces: tracing };
         let writes_the_log = partitions.write_the_log();
-        let feeder = Feeder::new(bus.clone(), around, hears, handles, partitions, position);
+        let feeder = Feeder::new(bus.clone(), around, hears, handles, partitions.clone(), position);
 
-        let mut tasks = vec![tokio::spawn(feeder.run())];
+        let worked = feeder.worked();
+        let own = keep_own(bus.clone(), store.clone(), partitions, worked.clone(), metrics.clone());
+        let mut tasks = vec![tokio::spawn(feeder.run()), tokio::spawn(own)];
         if writes_the_log {
-            tasks.push(tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone())));
+            tasks.push(tokio::spawn(announce(bus.clone(), store.clone(), shown.clone(), metrics.clone(), traces)));
             tasks.push(tokio::spawn(keep_room(bus.clone(), store, metrics)));
             tasks.push(tokio::spawn(watch_frozen(bus, key, shown.clone())));
         }
         let arbiters = chain_arbiters.into_iter().chain([log_arbiter]).collect();
-        Ok(Self { tasks, arbiters, _answering: answering, shown })
+        Ok(Self { tasks, arbiters, _answering: answering, shown, worked })
     }
 
     /// Stops everything and waits until nothing holds the store any more. What was in flight is done again after the next start.

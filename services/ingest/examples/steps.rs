@@ -49,7 +49,7 @@ fn main() {
     // RFC 8410 section 10.3.
     let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
     std::fs::write(&path, pem).expect("writes");
-    let key = ingest::http::receipt_keys::ReceiptKey::load(&path).expect("a key");
+    let key = ingest::http::receipt_keys::ReceiptKey::load(&path, &[]).expect("a key");
     let operator: OperatorId = file.operator;
     let claims = contracts::receipt::Claims {
         iss: "https://dsom.example".into(),

@@ -42,6 +42,9 @@ pub struct Config {
     pub client_cert: ClientCert,
     /// The Ed25519 key that signs receipts: a PKCS#8 PEM file.
     pub receipt_key: PathBuf,
+    /// Keys that are published beside it, those before and the one after: PEM files, separated by commas. The public half is enough.
+    #[serde(default)]
+    pub receipt_keys_beside: String,
     /// `iss` of receipts.
     pub receipt_issuer: String,
     /// Which world this is: the sandbox (`test`) records all it is asked and understands the headers of tests.
@@ -93,6 +96,12 @@ impl Config {
             token_audience: self.token_audience.clone(),
             client_cert: self.client_cert,
         }
+    }
+
+    /// The files of the keys that are published beside the one that signs receipts.
+    pub(crate) fn receipt_keys_beside(&self) -> Vec<PathBuf> {
+        let files = self.receipt_keys_beside.split(',').map(str::trim);
+        files.filter(|file| !file.is_empty()).map(PathBuf::from).collect()
     }
 
     fn test() -> Env {

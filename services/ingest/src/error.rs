@@ -1,15 +1,14 @@
 //! Why an ingest process can't start.
 
-use runtime::signing::BadSigningKey;
-
+use crate::http::receipt_keys::BadReceiptKeys;
 use crate::storage::StoreError;
 
 /// Why an ingest process can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The key that signs receipts.
+    /// The key that signs receipts, or one that is published beside it.
     #[error("receipts cannot be signed")]
-    ReceiptKey(#[source] BadSigningKey),
+    ReceiptKey(#[source] BadReceiptKeys),
     /// The index of accepted batches.
     #[error("the index of accepted batches cannot be used")]
     Store(#[source] StoreError),

@@ -1,10 +1,11 @@
 //! The bus as ingest uses it: frames go to `TX` under the fence, alerts to `ALERTS`, old frames are asked of chaining.
 
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bus::{Bus, Headers, Link, PublishError, ReadError, StoredMessage};
+use bus::{AskError, Bus, Headers, Link, PublishError, ReadError, StoredMessage};
 use bytes::Bytes;
 use contracts::ask::{FramesAnswer, FramesQuery};
 use contracts::events::{
@@ -19,20 +20,45 @@ use crate::domain::{Difference, Flagged, StreamKey};
 
 /// How long chaining may take to answer one question of 1 MiB.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long chaining may take to say how far a stream is sealed: the first batch of a stream waits for it.
+const SEALED_TIMEOUT: Duration = Duration::from_secs(1);
 /// Frames are sealed and trimmed while they are looked up: how often to begin again.
 const LOOKUPS_MAX: u32 = 4;
+/// After a question that chaining left unanswered, how long it is not asked: else each lookup would wait as long as that one did.
+const CHAINING_REST: Duration = Duration::from_secs(2);
 /// Pause between two lookups.
 const LOOKUP_PAUSE: Duration = Duration::from_millis(50);
 
 /// JetStream and chaining, behind one bus.
 pub struct JetStream {
     bus: Bus,
+    /// Until when chaining is not asked.
+    chaining_rests: Mutex<Option<Instant>>,
 }
 
 impl JetStream {
     /// Over a connection whose streams are declared.
     pub fn new(bus: Bus) -> Self {
-        Self { bus }
+        Self { bus, chaining_rests: Mutex::default() }
+    }
+
+    /// Asks chaining, unless it has just left a question unanswered.
+    async fn ask(&self, query: FramesQuery, timeout: Duration) -> Result<Result<FramesAnswer, String>, Unavailable> {
+        let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
+        let rests = *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.is_some_and(|until| Instant::now() < until) {
+            return Ok(Err("it has just left a question unanswered".to_owned()));
+        }
+        let answer = self.bus.ask(subjects::ASK_FRAMES, question.into(), timeout).await;
+        // To hear that nobody is there takes no time, and one that could not answer this may answer others.
+        if matches!(answer, Err(AskError::Late(_))) {
+            let until = Instant::now() + CHAINING_REST;
+            *self.chaining_rests.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        Ok(match answer {
+            Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
     /// Reads while connected; a lost connection ends it at once instead of after the client's time limit.
@@ -59,12 +85,7 @@ impl JetStream {
         while let Some(from) = Seq::new(next).filter(|from| from.get() <= to) {
             let Some(to) = Seq::new(to) else { return Err(Unavailable::Damaged) };
             let query = FramesQuery { operator: key.operator, stream: key.stream, from, to };
-            let question = serde_json::to_vec(&query).map_err(|_| Unavailable::Damaged)?;
-            let answer = match self.bus.ask(subjects::ASK_FRAMES, question.into(), ASK_TIMEOUT).await {
-                Ok(bytes) => FramesAnswer::decode(&bytes).map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let answer = match answer {
+            let answer = match self.ask(query, ASK_TIMEOUT).await? {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!(error, "could not look up sealed frames");
@@ -140,19 +161,37 @@ impl Broker for JetStream {
     }
 
     async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable> {
-        let mut chaining_answers = true;
         for lookup in 0..LOOKUPS_MAX {
             let mut found: Vec<Stored> = Vec::new();
             let next = |found: &[Stored]| found.last().map_or(from.get(), |stored| stored.frame.last_seq() + 1);
-            chaining_answers = self.sealed(key, from.get(), to, &mut found).await?;
+            let chaining_answers = self.sealed(key, from.get(), to, &mut found).await?;
             let hint = if lookup == 0 { hint } else { 0 };
             self.unsealed(key, next(&found), to, hint, &mut found).await?;
             if next(&found) > to {
                 return Ok(found);
             }
+            if !chaining_answers {
+                return Err(Unavailable::Chaining);
+            }
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }
-        Err(if chaining_answers { Unavailable::Lost } else { Unavailable::Chaining })
+        Err(Unavailable::Lost)
+    }
+
+    async fn sealed_through(&self, key: StreamKey) -> Result<u64, Unavailable> {
+        if !self.bus.is_up() {
+            return Err(Unavailable::Broker);
+        }
+        // No stream comes so far: the answer carries no frames.
+        let end = Seq::new(Seq::MAX).ok_or(Unavailable::Damaged)?;
+        let query = FramesQuery { operator: key.operator, stream: key.stream, from: end, to: end };
+        match self.ask(query, SEALED_TIMEOUT).await? {
+            Ok(answer) => Ok(answer.sealed_through),
+            Err(error) => {
+                tracing::warn!(error, "could not ask how far a stream is sealed");
+                Err(Unavailable::Chaining)
+            }
+        }
     }
 
     async fn streams(&self, operator: contracts::OperatorId) -> Result<Vec<contracts::StreamNo>, Unavailable> {
@@ -176,11 +215,12 @@ impl Broker for JetStream {
             at: now(),
         };
         let payload = serde_json::to_vec(&event).map_err(|_| Unavailable::Damaged)?;
-        // Every attempt is an event of its own.
-        let headers = Headers::event(CE_REWRITE_ATTEMPT, &uuid::Uuid::new_v4().to_string());
+        // The very same attempt is the same event, whichever process is told of it.
+        let id = format!("{REWRITE_ATTEMPT}.{}.{}.{seq}.{sent}", key.operator, key.stream);
+        let headers = Headers::event(CE_REWRITE_ATTEMPT, &id);
         let subject = subjects::alert(REWRITE_ATTEMPT, key.operator);
         let published = self.bus.publish(&subject, headers, payload.into()).await;
-        published.map(drop).map_err(|error| refused(&error))
+        published.map(drop).map_err(|error| untold(&error))
     }
 
     async fn alert_flagged(&self, key: StreamKey, flagged: Flagged) -> Result<(), Unavailable> {
@@ -194,7 +234,7 @@ impl Broker for JetStream {
         let headers =
             Headers::event(CE_FLAGGED, &format!("{}.{operator}.{stream}.{first_seq}-{last_seq}", flag.as_str()));
         let published = self.bus.publish(&subjects::alert(flag.as_str(), operator), headers, payload.into()).await;
-        published.map(drop).map_err(|error| refused(&error))
+        published.map(drop).map_err(|error| untold(&error))
     }
 }
 
@@ -203,6 +243,14 @@ fn refused(error: &PublishError) -> Unavailable {
     match error {
         PublishError::Full(_) => Unavailable::Full,
         _ => Unavailable::Broker,
+    }
+}
+
+/// Why an alert was not taken: what one operator may have there is bounded.
+fn untold(error: &PublishError) -> Unavailable {
+    match refused(error) {
+        Unavailable::Full => Unavailable::Alerts,
+        other => other,
     }
 }
 

@@ -99,7 +99,8 @@ pub fn main() -> ExitCode {
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::metrics::install();
-    let receipt_key = ReceiptKey::load(&config.receipt_key).map_err(StartError::ReceiptKey)?;
+    let receipt_key = ReceiptKey::load(&config.receipt_key, &config.receipt_keys_beside());
+    let receipt_key = receipt_key.map_err(StartError::ReceiptKey)?;
     let age_max = Duration::from_secs(config.registry_age_s_max.into());
     let standings = Arc::new(Standings::new(age_max, config.registry_stale));
     let register = Arc::clone(&standings);
@@ -133,7 +134,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let index = IndexWriter::start(Arc::clone(&store));
     let held = Arc::downgrade(&store);
-    let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index));
+    // Nobody waits for a row, and a process that ended over a full disk might not start again: accepting goes on without.
+    let kept = Arc::downgrade(&store);
+    health.warn("index", move || kept.upgrade().map_or(Ok(()), |store| store.well()));
+    let truth = Arc::new(Truth::new(Arc::new(JetStream::new(bus)), store, index, new));
     let packers = Arc::<Packers>::default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let service = Arc::new(Service {

@@ -7,7 +7,7 @@ use contracts::registry::Flag;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
 
-use crate::actors::AppendError;
+use crate::actors::{AppendError, Raised, Unavailable};
 use crate::domain::Flagged;
 use crate::http::Service;
 
@@ -67,8 +67,14 @@ pub(crate) fn reserialised() {
     INSTRUMENTS.reserialised.add(1, &[]);
 }
 
-/// Someone tried to rewrite a record; `alerted`: the alert is durable.
-pub(crate) fn rewrite_attempt(alerted: bool) {
+/// Someone tried to rewrite a record. `alerted`: `true` when the alert is durable, `later` when its sender must come again before
+/// it is told, `false` when it could not be.
+pub(crate) fn rewrite_attempt(raised: &Result<Raised, Unavailable>) {
+    let alerted = match raised {
+        Ok(Raised::Told) => "true",
+        Ok(Raised::Later { .. }) => "later",
+        Err(_) => "false",
+    };
     INSTRUMENTS.rewrite_attempts.add(1, &[KeyValue::new("alerted", alerted)]);
 }
 
@@ -99,7 +105,7 @@ pub(crate) fn watch(service: &Arc<Service>) {
     for flag in Flag::ALL {
         INSTRUMENTS.flagged.add(0, &[KeyValue::new("flag", flag.as_str())]);
     }
-    for alerted in [true, false] {
+    for alerted in ["true", "later", "false"] {
         INSTRUMENTS.rewrite_attempts.add(0, &[KeyValue::new("alerted", alerted)]);
     }
     let meter = opentelemetry::global::meter("dsom_ingest");

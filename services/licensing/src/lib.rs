@@ -24,6 +24,7 @@ use runtime::rates::Rates;
 use runtime::signing::SigningKey;
 use tokio::sync::oneshot;
 
+use ::store::cql::EngineKind;
 use actors::desk::{House, Work};
 use actors::sites::{ListAccess, Surroundings};
 use actors::{Admissions, Desks, Directory, Follower, Teller};
@@ -112,7 +113,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let health = runtime::Health::new();
     let (link, known) = (bus.clone(), Arc::clone(&people));
-    watch(&health, move || link.is_up(), Arc::downgrade(&store));
+    watch(&health, config.store.engine, move || link.is_up(), Arc::downgrade(&store));
     // Operators need no people: their tokens go on.
     health.warn("people-keys", move || known.ready());
 
@@ -175,11 +176,21 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     Ok(Running { server, follower: following, list_thread, store: held })
 }
 
-/// Tells `/readyz` what is away. All processes are without it alike, and each goes on with what it can do: taking them out of the Service
-/// would take tokens, the public register and the feeds away, too. `store` is weak, since metrics keep the checks for ever.
-fn watch(health: &runtime::Health, broker_up: impl Fn() -> bool + Send + Sync + 'static, store: Weak<dyn Store>) {
+/// Tells what is away. All processes are without the broker or a CQL server alike, and each goes on with what it can do: taking them out of
+/// the Service would take tokens, the public register and the feeds away, too. `store` is weak, since metrics keep the checks for ever.
+fn watch(
+    health: &runtime::Health,
+    engine: EngineKind,
+    broker_up: impl Fn() -> bool + Send + Sync + 'static,
+    store: Weak<dyn Store>,
+) {
     health.warn("broker", move || if broker_up() { Ok(()) } else { Err("not connected".to_owned()) });
-    health.warn("store", move || store.upgrade().map_or(Ok(()), |store| store.reachable()));
+    let well = move || store.upgrade().map_or(Ok(()), |store| store.reachable());
+    match engine {
+        // A server comes back by itself; an engine that could not sync does not.
+        EngineKind::Scylla => health.warn("store", well),
+        EngineKind::Embedded => health.vital("store", well),
+    }
 }
 
 /// The market and the sandbox, which must have nothing in common that a token is checked by.
@@ -201,17 +212,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_away_no_process_leaves_the_service() {
+    fn who_is_away_takes_no_process_out_of_the_service_and_a_stopped_engine_ends_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let store: Arc<dyn Store> = Arc::new(actors::tests::Shaky::open(dir.path()).away());
-        for (up, well) in [(true, true), (false, false)] {
+        let nothing: &[&str] = &[];
+        for (engine, well, warned, ended) in [
+            (EngineKind::Scylla, true, nothing, nothing),
+            (EngineKind::Embedded, true, nothing, nothing),
+            (EngineKind::Scylla, false, &["broker", "store"], nothing),
+            (EngineKind::Embedded, false, &["broker"], &["store"]),
+        ] {
             let health = runtime::Health::new();
             let store =
                 if well { Weak::<actors::tests::Shaky>::new() as Weak<dyn Store> } else { Arc::downgrade(&store) };
-            watch(&health, move || up, store);
-            assert_eq!(health.failing(), []);
-            let expected: &[&str] = if well { &[] } else { &["broker", "store"] };
-            assert_eq!(health.warnings().keys().collect::<Vec<_>>(), expected);
+            watch(&health, engine, move || well, store);
+            assert_eq!(health.warnings().keys().collect::<Vec<_>>(), warned);
+            let failing: Vec<&str> = health.failing().into_iter().map(|(name, _)| name).collect();
+            assert_eq!(failing, ended);
         }
     }
 }

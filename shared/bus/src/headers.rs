@@ -39,9 +39,13 @@ impl Headers {
 
     /// Makes `span` a child of the span that published the message.
     pub fn continue_trace(&self, span: &tracing::Span) {
-        let parent = opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&Carrier(&self.0)));
         // Fails only where no telemetry layer is installed: then there is no trace to continue.
-        let _no_telemetry = span.set_parent(parent);
+        let _no_telemetry = span.set_parent(self.trace());
+    }
+
+    /// The trace it carries.
+    pub(crate) fn trace(&self) -> opentelemetry::Context {
+        opentelemetry::global::get_text_map_propagator(|propagator| propagator.extract(&Carrier(&self.0)))
     }
 
     /// What is added at the moment of publishing.
@@ -132,6 +136,13 @@ mod tests {
             headers.continue_trace(&receiver);
             let trace = |span: &tracing::Span| span.context().span().span_context().trace_id();
             assert_eq!(trace(&sender), trace(&receiver));
+
+            let origin = headers.origin().expect("a traced message");
+            let later = tracing::info_span!(parent: None, "later");
+            origin.lead_to(&later);
+            assert_eq!(trace(&sender), trace(&later));
         });
+        assert_eq!(Headers::new().origin(), None);
+        assert_eq!(crate::Origin::of(&tracing::Span::none()), None);
     }
 }

@@ -13,6 +13,7 @@ mod read;
 mod registry;
 mod sandbox;
 mod streams;
+mod trace;
 mod trim;
 
 pub use ask::{Answering, AskError};
@@ -22,5 +23,6 @@ pub use headers::Headers;
 pub use open::OpenError;
 pub use publish::{Ack, PublishError};
 pub use read::{ReadError, StoredMessage, StreamState};
-pub use streams::{DeclareError, LostStreams, StreamBytes};
+pub use streams::{ALERTS_OF_SUBJECT_MAX, DeclareError, LostStreams, StreamBytes};
+pub use trace::Origin;
 pub use trim::{TrimError, Trimmed};

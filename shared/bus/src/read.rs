@@ -99,6 +99,14 @@ impl Bus {
         Ok(subjects)
     }
 
+    /// How many messages the fullest subject of a stream holds.
+    pub(crate) async fn fullest_subject(&self, stream: &str) -> Result<usize, ReadError> {
+        let handle = self.handle(stream).await?;
+        let info = handle.info_with_subjects(">").await.map_err(|error| away_or_lost(stream, error))?;
+        let most = info.try_fold(0, |most, (_, held)| std::future::ready(Ok(held.max(most))));
+        most.await.map_err(|error| away_or_lost(stream, error))
+    }
+
     /// What a stream holds.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The streams of DSOM, declared here and nowhere else.
 //!
 //! All keep what they hold until somebody trims it (limits retention, `discard: new`): nothing is ever dropped to make
-//! room, a full stream refuses. Messages cannot be deleted one by one (`deny_delete`); purging must stay allowed, for
+//! room, a full stream refuses. One subject of `ALERTS` refuses before the stream is full, so that nobody can take it all. Messages cannot be deleted one by one (`deny_delete`); purging must stay allowed, for
 //! trimming is purging.
 
 use std::num::NonZeroU8;
@@ -17,6 +17,10 @@ use crate::read::ReadError;
 /// How long the server remembers message ids. Only an optimisation for repeats within a moment: what makes a repeat harmless
 /// at any time is the fence and the sequence numbers inside. Kept in the server's memory.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// Alerts of one kind about one operator that may lie in `ALERTS`: a few days of one a minute, about 2.5 MB. Who causes more of them
+/// than people look at fills its own share, and alerts about all others are still taken.
+pub const ALERTS_OF_SUBJECT_MAX: i64 = 4_096;
 
 /// Bytes each stream may hold on disk. Together they must fit `max_file_store` of the server, which must fit the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +106,12 @@ fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 4] {
     [
         stream(subjects::TX, subjects::TX_ALL, bytes.tx, "accepted batches, trimmed by chaining once sealed"),
         stream(subjects::LEDGER, subjects::LEDGER_ALL, bytes.ledger, "sealed blocks and checkpoints"),
-        stream(subjects::ALERTS, subjects::ALERTS_ALL, bytes.alerts, "what a person must look at"),
+        Config {
+            max_messages_per_subject: ALERTS_OF_SUBJECT_MAX,
+            // The subject refuses; without this it would drop its oldest.
+            discard_new_per_subject: true,
+            ..stream(subjects::ALERTS, subjects::ALERTS_ALL, bytes.alerts, "what a person must look at")
+        },
         Config {
             // The last word is all there is to know: with `discard: new` a full subject still replaces its own message.
             max_messages_per_subject: 1,
@@ -112,8 +121,8 @@ fn declared(bytes: StreamBytes, replicas: NonZeroU8) -> [Config; 4] {
 }
 
 impl Bus {
-    /// Makes sure that the streams are there, as declared here. A stream of another size, or with another number of
-    /// copies, is given the declared one; any other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
+    /// Makes sure that the streams are there, as declared here. A stream of another size, with another number of
+    /// copies, or with another bound at which its subjects refuse is given the declared one; any other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
     /// messages pass [`LostStreams::Refuse`].
     ///
     /// # Errors
@@ -144,11 +153,18 @@ impl Bus {
         if let Some(difference) = difference(wanted, &found) {
             return Err(DeclareError::Differs { stream: name, difference });
         }
-        if !take_over(wanted, &mut found) {
+        let mut wanted = wanted.clone();
+        if wanted.discard_new_per_subject && found.max_messages_per_subject != wanted.max_messages_per_subject {
+            // The server would drop the oldest of a subject that holds more than it may: what is there is let stay.
+            let held = self.fullest_subject(name).await.map_err(away)?;
+            wanted.max_messages_per_subject =
+                wanted.max_messages_per_subject.max(i64::try_from(held).unwrap_or(i64::MAX));
+        }
+        if !take_over(&wanted, &mut found) {
             return Ok(());
         }
-        let (bytes, replicas) = (found.max_bytes, found.num_replicas);
-        tracing::info!(stream = name, bytes, replicas, "giving stream {name} another size or number of copies");
+        let (bytes, replicas, of_subject) = (found.max_bytes, found.num_replicas, found.max_messages_per_subject);
+        tracing::info!(stream = name, bytes, replicas, of_subject, "giving stream {name} other limits");
         self.inner.jetstream.update_stream(&found).await.map_err(|error| named(name, error))?;
         Ok(())
     }
@@ -156,9 +172,17 @@ impl Bus {
 
 /// Takes over what may be changed under a running stream; whether anything was to change.
 fn take_over(wanted: &Config, found: &mut Config) -> bool {
-    let same = found.max_bytes == wanted.max_bytes && found.num_replicas == wanted.num_replicas;
+    let limits = |config: &Config| {
+        let of_subject = wanted.discard_new_per_subject.then_some(config.max_messages_per_subject);
+        (config.max_bytes, config.num_replicas, config.discard_new_per_subject, of_subject)
+    };
+    let same = limits(found) == limits(wanted);
     found.max_bytes = wanted.max_bytes;
     found.num_replicas = wanted.num_replicas;
+    if wanted.discard_new_per_subject {
+        found.max_messages_per_subject = wanted.max_messages_per_subject;
+        found.discard_new_per_subject = true;
+    }
     !same
 }
 
@@ -173,8 +197,15 @@ fn difference(wanted: &Config, found: &Config) -> Option<String> {
         ("max_msgs", found.max_messages > 0, found.max_messages.to_string()),
         (
             "max_msgs_per_subject",
-            found.max_messages_per_subject.max(0) != wanted.max_messages_per_subject.max(0),
+            // Where a full subject refuses, how much it may hold is taken over.
+            !wanted.discard_new_per_subject
+                && found.max_messages_per_subject.max(0) != wanted.max_messages_per_subject.max(0),
             found.max_messages_per_subject.to_string(),
+        ),
+        (
+            "discard_new_per_subject",
+            found.discard_new_per_subject && !wanted.discard_new_per_subject,
+            "true".to_owned(),
         ),
         ("max_msg_size", found.max_message_size > 0, found.max_message_size.to_string()),
         ("deny_delete", !found.deny_delete, "false".to_owned()),
@@ -218,6 +249,21 @@ mod tests {
         assert_eq!(difference(&tx, &other), Some("max_age is 60s".to_owned()));
         let other = Config { max_messages_per_subject: 1, ..tx.clone() };
         assert!(difference(&tx, &other).is_some());
+        let [.., registry] = declared(StreamBytes::default(), NonZeroU8::MIN);
+        let other = Config { discard_new_per_subject: true, ..registry.clone() };
+        assert_eq!(difference(&registry, &other), Some("discard_new_per_subject is true".to_owned()));
+    }
+
+    #[test]
+    fn alerts_that_knew_no_bound_are_given_one() {
+        let [_, _, wanted, _] = declared(StreamBytes::default(), NonZeroU8::MIN);
+        let old = Config { max_messages_per_subject: -1, discard_new_per_subject: false, ..wanted.clone() };
+        for mut found in [old.clone(), Config { max_messages_per_subject: 7, ..old }] {
+            assert_eq!(difference(&wanted, &found), None);
+            assert!(take_over(&wanted, &mut found));
+            assert_eq!((found.max_messages_per_subject, found.discard_new_per_subject), (ALERTS_OF_SUBJECT_MAX, true));
+            assert!(!take_over(&wanted, &mut found));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Requests to ingest, and what their answers mean.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::receipt::Receipt;
 use contracts::{Seq, StreamNo};
@@ -128,6 +128,25 @@ impl Api {
         let keys: serde_json::Value = self.for_ever(|| self.get("/v1/receipt-keys", false)).await?;
         let keys = ReceiptKeys::parse(keys.to_string().as_bytes());
         keys.map_err(|error| SendError::Answer(format!("not a JWK Set: {error}")))
+    }
+
+    /// The keys again, because those at hand lack a receipt's. A new key is published before it signs, but while processes are
+    /// restarted one after the other, or behind a cache, a set may be older than the receipt: it is asked for again, with pauses, until
+    /// it has the key or [`Config::receipt_key_timeout`] has passed.
+    ///
+    /// # Errors
+    /// [`SendError::Refused`], [`SendError::Answer`].
+    pub async fn receipt_keys_for(&self, receipt: &Receipt) -> Result<ReceiptKeys, SendError> {
+        let (began, mut pause) = (Instant::now(), Pause::new(self.config.pause_max));
+        loop {
+            let keys = self.receipt_keys().await?;
+            if !keys.lack_key_of(receipt) || began.elapsed() >= self.config.receipt_key_timeout {
+                return Ok(keys);
+            }
+            let wait = pause.next(None);
+            tracing::debug!(wait_ms = wait.as_millis() as u64, "the receipt's key is not published yet");
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Sends a batch until it is accepted or refused.

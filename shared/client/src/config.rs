@@ -33,12 +33,15 @@ pub struct Config {
     pub try_timeout: Duration,
     /// Longest pause between two tries, where the server does not ask for a longer one.
     pub pause_max: Duration,
+    /// How long the key of a receipt is looked for that is not among those published.
+    pub receipt_key_timeout: Duration,
     /// Signs every batch, where the operator has registered a key for it; `None` sends them unsigned.
     pub batch_key: Option<Arc<BatchKey>>,
 }
 
 impl Config {
-    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try, unsigned, to the market.
+    /// The defaults: 1,000 records or 1 MiB or 200 ms a batch, Zstandard, 15 s a try, unsigned, to the market; the key of a
+    /// receipt is looked for longer than a cache keeps the set without it (5 minutes).
     pub fn new(url: &str, token: &str, operator: OperatorId) -> Self {
         let token = token.to_owned();
         Self {
@@ -53,6 +56,7 @@ impl Config {
             encoding: Encoding::Zstd,
             try_timeout: Duration::from_secs(15),
             pause_max: Duration::from_secs(5),
+            receipt_key_timeout: Duration::from_secs(600),
             batch_key: None,
         }
     }

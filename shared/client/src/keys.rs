@@ -43,10 +43,10 @@ impl ReceiptKeys {
         serde_json::from_slice(json).map(Self)
     }
 
-    /// Whether a receipt's key is in the set.
-    pub fn knows(&self, receipt: &Receipt) -> bool {
+    /// Whether a receipt names a key that is not in the set: a newer set may have it.
+    pub fn lack_key_of(&self, receipt: &Receipt) -> bool {
         let kid = jsonwebtoken::decode_header(&receipt.receipt).ok().and_then(|header| header.kid);
-        kid.is_some_and(|kid| self.0.find(&kid).is_some())
+        kid.is_some_and(|kid| self.0.find(&kid).is_none())
     }
 
     /// Checks the signature; the claims are then the signer's.
@@ -59,6 +59,10 @@ impl ReceiptKeys {
             jsonwebtoken::decode_header(&receipt.receipt).map_err(|error| BadReceipt::Header(error.to_string()))?;
         if header.typ.as_deref() != Some(RECEIPT_TYP) || header.alg != Algorithm::EdDSA {
             return Err(wrong("typ or alg is not that of a receipt"));
+        }
+        // RFC 7515 section 4.1.11: what is critical and not understood makes it invalid. Nothing of that kind is understood.
+        if header.crit.is_some() {
+            return Err(wrong("it has critical headers"));
         }
         let jwk = header.kid.as_deref().and_then(|kid| self.0.find(kid)).ok_or_else(|| wrong("unknown kid"))?;
         let key = DecodingKey::from_jwk(jwk).map_err(|error| BadReceipt::Header(error.to_string()))?;

@@ -159,9 +159,8 @@ async fn fly(
     let mut keys = api.receipt_keys().await?;
     while let Some(batch) = waiting.recv().await {
         let receipt = api.send(stream, &batch).await?;
-        if !keys.knows(&receipt) {
-            // A new signing key is published before it is used.
-            keys = api.receipt_keys().await?;
+        if keys.lack_key_of(&receipt) {
+            keys = api.receipt_keys_for(&receipt).await?;
         }
         keys.verify_for(&receipt, api.config(), stream, &batch).map_err(SendError::Receipt)?;
         // Nobody may be listening any more; the batch is accepted all the same.

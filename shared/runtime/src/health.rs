@@ -2,9 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
+
+/// How often vital checks are asked.
+const VITAL_EVERY: Duration = Duration::from_secs(1);
 
 type Check = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 
@@ -17,6 +21,7 @@ struct Inner {
     draining: AtomicBool,
     checks: RwLock<Vec<(&'static str, Check)>>,
     warnings: RwLock<Vec<(&'static str, Check)>>,
+    vital: RwLock<Vec<(&'static str, Check)>>,
 }
 
 impl Health {
@@ -28,6 +33,23 @@ impl Health {
     /// Adds a check, asked at every `/readyz`: it must be quick and not wait.
     pub fn check(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
         self.0.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(check)));
+    }
+
+    /// Adds a check of something that does not come back by itself: when it fails the process is not ready, and ends, so that whoever
+    /// supervises it starts it again.
+    pub fn vital(&self, name: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        self.0.vital.write().unwrap_or_else(PoisonError::into_inner).push((name, Box::new(check)));
+    }
+
+    /// Waits until a vital check fails, and says which one and why.
+    pub(crate) async fn lost(&self) -> (&'static str, String) {
+        loop {
+            let lost = failures(&self.0.vital).into_iter().next();
+            if let Some(lost) = lost {
+                return lost;
+            }
+            tokio::time::sleep(VITAL_EVERY).await;
+        }
     }
 
     /// Adds something to be said at every `/readyz` that does not make the process unready: it goes on, and somebody should look.
@@ -53,13 +75,15 @@ impl Health {
         if self.0.draining.load(Ordering::Relaxed) {
             failing.push(("draining", "the process is stopping".to_owned()));
         }
-        for (name, check) in self.0.checks.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Err(reason) = check() {
-                failing.push((name, reason));
-            }
-        }
+        failing.extend(failures(&self.0.vital));
+        failing.extend(failures(&self.0.checks));
         failing
     }
+}
+
+fn failures(checks: &RwLock<Vec<(&'static str, Check)>>) -> Vec<(&'static str, String)> {
+    let checks = checks.read().unwrap_or_else(PoisonError::into_inner);
+    checks.iter().filter_map(|(name, check)| Some((*name, check().err()?))).collect()
 }
 
 pub(crate) async fn healthz() -> HttpResponse {
@@ -92,6 +116,21 @@ mod tests {
         health.drain();
         let names: Vec<_> = health.failing().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["draining", "broker"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_vital_is_a_check_too_and_is_waited_for() {
+        let (health, failed) = (Health::new(), Arc::new(AtomicBool::new(false)));
+        let known = Arc::clone(&failed);
+        health.vital("store", move || if known.load(Ordering::Relaxed) { Err("stopped".to_owned()) } else { Ok(()) });
+        let waiting = tokio::spawn({
+            let health = health.clone();
+            async move { health.lost().await }
+        });
+        assert!(health.failing().is_empty());
+        failed.store(true, Ordering::Relaxed);
+        assert_eq!(health.failing(), [("store", "stopped".to_owned())]);
+        assert_eq!(waiting.await.expect("ends"), ("store", "stopped".to_owned()));
     }
 
     #[test]

@@ -9,6 +9,11 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 /// The refusals of a route: path, method, and the codes, in groups.
 pub type Refusals = (&'static str, &'static str, &'static [&'static [Code]]);
 
+/// What is answered before there is a request, by the HTTP parser.
+const BARE: &str = "Every refusal is `application/problem+json`. Only what is refused before it is a request has neither a body nor an id, \
+    and ends the connection: 400 when the request line or the headers are malformed or frame the body twice, 408 when the head does not \
+    arrive within 5 s, 431 when it has more than 128 KiB or 96 headers.";
+
 /// A refusal (RFC 9457).
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
@@ -33,14 +38,35 @@ pub struct Problem {
 pub fn finish(mut routes: OpenApi, refusals: &[Refusals]) -> String {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     routes.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let so_far = routes.info.description.take().unwrap_or_default();
+    routes.info.description = Some(format!("{so_far}\n\n{BARE}"));
     let mut document = json!(routes);
+    name_operations(&mut document);
     for (path, method, codes) in refusals {
         let answers = document.pointer_mut(&format!("/paths/{}/{method}/responses", path.replace('/', "~1")));
         if let Some(Value::Object(answers)) = answers {
-            codes.iter().copied().flatten().for_each(|code| list(answers, *code));
+            codes.iter().copied().flatten().chain(&[Code::HeadTooBig]).for_each(|code| list(answers, *code));
         }
     }
     format!("{document:#}\n")
+}
+
+/// Gives each operation a name of its own, as OpenAPI asks for: those of the functions are alike. `get_operators_by_operator_history`.
+fn name_operations(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for (path, operations) in paths {
+        let words = path.split('/').filter(|segment| !segment.is_empty() && *segment != "v1").map(|segment| {
+            let variable = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            let plain = |text: &str| text.trim_start_matches('.').replace(['.', '-'], "_");
+            variable.map_or_else(|| plain(segment), |name| format!("by_{}", plain(name)))
+        });
+        let name = words.collect::<Vec<_>>().join("_");
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut() {
+                operation.insert("operationId".to_owned(), format!("{method}_{name}").into());
+            }
+        }
+    }
 }
 
 /// Compares a document with the one in git; `UPDATE=1` in the environment writes it. For a test of each service.

@@ -173,7 +173,7 @@ impl People {
         };
         let (names, config) = (config.names()?, config.clone());
         let read = move |text: &str, keys: &Keys| {
-            let Claims { sub, exp, more } = token::claims(text, keys, &config.issuer, &config.audience)?;
+            let Claims { sub, exp, more } = token::claims(text, token::PEOPLE, keys, &config.issuer, &config.audience)?;
             if sub.is_empty() || sub.len() > SUB_BYTES_MAX {
                 return Err(TokenError::Claim("sub"));
             }

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError};
+use actix_web::{Error, HttpResponse, ResponseError};
 use contracts::problems::Code;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Histogram;
@@ -25,6 +25,10 @@ use crate::problem::REQUEST_ID;
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id taken from a caller.
 const ID_CHARS_MAX: usize = 64;
+/// Bytes of a request's head, and lines of its headers. Both are below what actix-http takes (128 KiB, 96 lines), so that who sends too
+/// much is told so by a problem; beyond that it answers itself, without one.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEADERS_MAX: usize = 64;
 
 static SECONDS: LazyLock<Histogram<f64>> = LazyLock::new(|| {
     opentelemetry::global::meter("dsom_http")
@@ -54,17 +58,22 @@ pub(crate) async fn around(
     );
     let exported = crate::telemetry::continue_trace(&span, request.headers());
 
-    let mut slot = id.clone();
-    let mut call = pin!(next.call(request).instrument(span.clone()));
-    let answer = poll_fn(|cx| {
-        REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
-        let polled = call.as_mut().poll(cx);
-        REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
-        polled
-    })
-    .await?;
-    // Handlers' errors are answers by now; `?` is for errors of a service's own middleware, of which there is none.
-    let mut answer = as_problem(answer.map_into_boxed_body(), &id);
+    let mut answer = match too_big(request.head()) {
+        Some(refused) => request.into_response(answer_to(&refused, &id)),
+        None => {
+            let mut slot = id.clone();
+            let mut call = pin!(next.call(request).instrument(span.clone()));
+            let answer = poll_fn(|cx| {
+                REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
+                let polled = call.as_mut().poll(cx);
+                REQUEST_ID.with_borrow_mut(|current| std::mem::swap(current, &mut slot));
+                polled
+            })
+            .await?;
+            // Handlers' errors are answers by now; `?` is for errors of a service's own middleware, of which there is none.
+            as_problem(answer.map_into_boxed_body(), &id)
+        }
+    };
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
@@ -80,6 +89,27 @@ pub(crate) async fn around(
         &[KeyValue::new("route", route), KeyValue::new("status", i64::from(status.as_u16()))],
     );
     Ok(answer)
+}
+
+/// Refuses a head over the limits. As it was sent: what is between a name, a value and the line's end, spaces aside, counts.
+fn too_big(head: &RequestHead) -> Option<ApiError> {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = head.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
+    let header = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    let (count, bytes) = (head.headers.len(), line + head.headers.iter().map(header).sum::<usize>());
+    let refused = count > HEADERS_MAX || bytes > HEAD_BYTES_MAX;
+    let detail = || {
+        format!("the head has {bytes} bytes and {count} headers: at most {HEAD_BYTES_MAX} and {HEADERS_MAX} are taken")
+    };
+    refused.then(|| ApiError::new(Code::HeadTooBig, detail()))
+}
+
+/// The answer that tells of a refusal, with the request's id.
+fn answer_to(refused: &ApiError, id: &str) -> HttpResponse {
+    REQUEST_ID.with_borrow_mut(|current| id.clone_into(current));
+    let answer = refused.error_response();
+    REQUEST_ID.with_borrow_mut(String::clear);
+    answer
 }
 
 /// actix's own refusals (405, a path value of a wrong form) are bare text: they become problems, too.
@@ -103,9 +133,7 @@ fn as_problem(answer: ServiceResponse, id: &str) -> ServiceResponse {
         _ => (Code::BadRequest, "the request is not of its form"),
     };
     let allow = answer.headers().get(ALLOW).cloned();
-    REQUEST_ID.with_borrow_mut(|current| id.clone_into(current));
-    let mut problem = answer.into_response(ApiError::new(code, detail).error_response());
-    REQUEST_ID.with_borrow_mut(String::clear);
+    let mut problem = answer.into_response(answer_to(&ApiError::new(code, detail), id));
     if let Some(allow) = allow {
         problem.headers_mut().insert(ALLOW, allow);
     }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::Read;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,10 +12,15 @@ use tokio::sync::oneshot;
 
 use crate::{Running, config, problem, telemetry};
 
+/// How long a process that lost something vital may take to close what it has.
+const LOST_CLOSE_MAX: Duration = Duration::from_secs(10);
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Loads the configuration, sets telemetry up, starts the service in an actix system over a multi-threaded tokio, and
 /// stops it at SIGTERM or SIGINT. `start` gives back the server and what to do after the last request was answered.
+///
+/// It ends as failed when something vital is lost ([`Health::vital`](crate::Health::vital)), so that it is started again.
 ///
 /// With `DSOM_STOP_WITH_STDIN=1` it stops when standard input ends, too: so a supervisor's death, however sudden, stops it.
 pub fn main<C, S, F, D, E>(service: &'static str, start: S) -> ExitCode
@@ -90,12 +96,27 @@ where
                 return Ok(());
             }
         };
-        let reason = stop.wait().await;
-        tracing::info!(service, reason, "stopping");
-        running.stop().await;
-        after.await;
+        let lost = tokio::select! {
+            reason = stop.wait() => {
+                tracing::info!(service, reason, "stopping");
+                None
+            }
+            lost = running.lost() => {
+                tracing::error!(service, lost, "ending, to be started again");
+                Some(lost)
+            }
+        };
+        let closed = async {
+            running.stop().await;
+            after.await;
+        };
+        match lost {
+            None => closed.await,
+            // What is lost may be what the rest waits for.
+            Some(_) => tokio::time::timeout(LOST_CLOSE_MAX, closed).await.unwrap_or_default(),
+        }
         tracing::info!(service, "stopped");
-        Ok(())
+        lost.map_or(Ok(()), |lost| Err(lost.into()))
     });
     drop(telemetry);
     ended

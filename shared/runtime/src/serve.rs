@@ -112,6 +112,12 @@ impl Running {
         self.addr
     }
 
+    /// Waits until something is lost that does not come back while the process runs, and says what and why.
+    pub async fn lost(&self) -> String {
+        let (name, why) = self.health.lost().await;
+        format!("{name}: {why}")
+    }
+
     /// Stops: not ready first, then requests in hand are finished.
     pub async fn stop(self) {
         self.health.drain();

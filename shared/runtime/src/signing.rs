@@ -5,11 +5,14 @@ use std::path::Path;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use serde_json::{Value, json};
 
-/// Why nothing can be signed.
+/// What stands before the 32 bytes of a public Ed25519 key (RFC 8410 section 4).
+const SPKI_ED25519: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// Why nothing can be signed, or a key can't be published.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSigningKey {
     /// The file can't be read.
@@ -21,7 +24,7 @@ pub enum BadSigningKey {
         #[source]
         source: std::io::Error,
     },
-    /// It holds no Ed25519 key in PKCS#8 PEM.
+    /// It holds no Ed25519 key in PKCS#8 PEM, nor, where that is enough, the public half of one.
     #[error("the key {path} is no Ed25519 key in PKCS#8 PEM: {reason}")]
     Parse {
         /// The file.
@@ -34,6 +37,13 @@ pub enum BadSigningKey {
 /// Signs with one Ed25519 key.
 pub struct SigningKey {
     key: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+/// The public half of a key: what is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    x: String,
     kid: String,
 }
 
@@ -43,45 +53,34 @@ impl SigningKey {
     /// # Errors
     /// [`BadSigningKey`]
     pub fn load(file: &Path) -> Result<Self, BadSigningKey> {
-        let path = file.display().to_string();
-        let pem = match std::fs::read(file) {
-            Ok(pem) => pem,
-            Err(source) => return Err(BadSigningKey::Read { path, source }),
-        };
-        let der = match PrivatePkcs8KeyDer::from_pem_slice(&pem) {
-            Ok(der) => der,
-            Err(error) => return Err(BadSigningKey::Parse { path, reason: error.to_string() }),
-        };
+        Self::parse(&read(file)?).map_err(|reason| BadSigningKey::Parse { path: file.display().to_string(), reason })
+    }
+
+    fn parse(pem: &[u8]) -> Result<Self, String> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|error| error.to_string())?;
         // A key that was written without its public half (RFC 8410) is as good.
-        match Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()) {
-            Ok(key) => Ok(Self::new(key)),
-            Err(error) => Err(BadSigningKey::Parse { path, reason: error.to_string() }),
-        }
+        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+        key.map(Self::new).map_err(|error| error.to_string())
     }
 
     /// Takes a key.
     pub fn new(key: Ed25519KeyPair) -> Self {
-        let x = URL_SAFE_NO_PAD.encode(key.public_key());
-        // RFC 7638: the members a key of this kind must have, in order, hashed.
-        let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes());
-        Self { key, kid: URL_SAFE_NO_PAD.encode(digest) }
+        Self { public: PublicKey::new(key.public_key().as_ref()), key }
     }
 
     /// Its id: the RFC 7638 thumbprint.
     pub fn kid(&self) -> &str {
-        &self.kid
+        self.public.kid()
     }
 
     /// The public key as a JWK (RFC 8037).
     pub fn jwk(&self) -> Value {
-        let x = URL_SAFE_NO_PAD.encode(self.key.public_key());
-        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x})
+        self.public.jwk()
     }
 
     /// The header of a JWS of a type, encoded, with its dot.
     pub fn header(&self, typ: &str) -> String {
-        let header = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"{}"}}"#, self.kid);
+        let header = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"{}"}}"#, self.kid());
         URL_SAFE_NO_PAD.encode(header) + "."
     }
 
@@ -100,6 +99,46 @@ impl SigningKey {
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.key.sign(message).as_ref().to_vec()
     }
+}
+
+impl PublicKey {
+    /// Reads it from a PEM file: of the public key alone (RFC 8410), or of the key that signs (PKCS#8).
+    ///
+    /// # Errors
+    /// [`BadSigningKey`]
+    pub fn load(file: &Path) -> Result<Self, BadSigningKey> {
+        let pem = read(file)?;
+        let key = match SubjectPublicKeyInfoDer::from_pem_slice(&pem) {
+            Ok(der) => match der.strip_prefix(SPKI_ED25519) {
+                Some(key) if key.len() == 32 => Ok(Self::new(key)),
+                _ => Err("the public key in it is of another kind".to_owned()),
+            },
+            Err(_) => SigningKey::parse(&pem).map(|key| key.public),
+        };
+        key.map_err(|reason| BadSigningKey::Parse { path: file.display().to_string(), reason })
+    }
+
+    fn new(key: &[u8]) -> Self {
+        let x = URL_SAFE_NO_PAD.encode(key);
+        // RFC 7638: the members a key of this kind must have, in order, hashed.
+        let members = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, members.as_bytes());
+        Self { x, kid: URL_SAFE_NO_PAD.encode(digest) }
+    }
+
+    /// Its id: the RFC 7638 thumbprint.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// As a JWK (RFC 8037).
+    pub fn jwk(&self) -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": self.x})
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, BadSigningKey> {
+    std::fs::read(file).map_err(|source| BadSigningKey::Read { path: file.display().to_string(), source })
 }
 
 #[cfg(test)]
@@ -123,5 +162,27 @@ mod tests {
         let bad = dir.path().join("bad.pem");
         std::fs::write(&bad, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").expect("writes");
         assert!(matches!(SigningKey::load(&bad), Err(BadSigningKey::Parse { .. })));
+        for load in [&missing, &bad] {
+            assert!(PublicKey::load(load).is_err());
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_read_from_either_half() {
+        // RFC 8410, sections 10.1 and 10.3: one key.
+        let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+        let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+        // The same bytes said to be of X25519.
+        let other = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VuAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+        let dir = tempfile::tempdir().expect("a directory");
+        let load = |pem: &str| {
+            let path = dir.path().join("key.pem");
+            std::fs::write(&path, pem).expect("writes");
+            PublicKey::load(&path)
+        };
+        let key = load(public).expect("a public key");
+        assert_eq!(key.jwk()["x"], "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE");
+        assert_eq!(load(private).expect("a key"), key);
+        assert!(matches!(load(other), Err(BadSigningKey::Parse { .. })));
     }
 }

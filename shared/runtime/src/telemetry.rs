@@ -90,9 +90,14 @@ fn traces(service: &'static str) -> Result<Option<SdkTracerProvider>, openteleme
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build()))
 }
 
+/// Whether traces go anywhere.
+pub fn exporting() -> bool {
+    EXPORTING.get().is_some()
+}
+
 /// Makes a request's span part of its caller's trace (W3C Trace Context); false when traces go nowhere.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) -> bool {
-    if EXPORTING.get().is_none() {
+    if !exporting() {
         return false;
     }
     // Before anything starts the span: its kind is settled then.

@@ -170,8 +170,21 @@ impl Engine {
         tokio::task::spawn_blocking(job).await.map_err(|_| StoreError::Gone)?
     }
 
-    /// Whether a sync failed and nothing is written any more.
+    /// Whether nothing is written any more, because a sync failed or the thread that writes is gone.
     pub fn is_stopped(&self) -> bool {
         self.writer.is_stopped()
+    }
+
+    /// Whether it can be written to. What fails here does not pass: the process should end, and be started again.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    pub fn well(&self) -> Result<(), String> {
+        match self.is_stopped() {
+            true => {
+                Err("a sync failed, or the thread that writes is gone: nothing is written until a new start".to_owned())
+            }
+            false => Ok(()),
+        }
     }
 }

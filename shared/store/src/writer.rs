@@ -28,12 +28,21 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(db: Database, synced: Synced, buffer_bytes_max: u64) -> std::io::Result<Self> {
+        Self::start_with(db, synced, buffer_bytes_max, |db| Ok(db.persist(PersistMode::SyncAll)?))
+    }
+
+    fn start_with(
+        db: Database,
+        synced: Synced,
+        buffer_bytes_max: u64,
+        sync: impl FnMut(&Database) -> Result<(), StoreError> + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(JOBS_WAITING_MAX);
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stopped);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write(&db, synced, waiting, &flag))?;
+            .spawn(move || write(&db, synced, sync, waiting, &flag))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), stopped, buffer_bytes_max })
     }
 
@@ -76,7 +85,23 @@ impl Drop for Writer {
     }
 }
 
-fn write(db: &Database, mut count: Synced, mut waiting: mpsc::Receiver<Job>, stopped: &AtomicBool) {
+/// Says that nothing is written any more, however the thread ended.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn write(
+    db: &Database,
+    mut count: Synced,
+    mut sync: impl FnMut(&Database) -> Result<(), StoreError>,
+    mut waiting: mpsc::Receiver<Job>,
+    stopped: &AtomicBool,
+) {
+    let _ending = Ending(stopped);
     let mut group = Vec::new();
     while let Some(first) = waiting.blocking_recv() {
         let mut next = Some(first);
@@ -84,9 +109,10 @@ fn write(db: &Database, mut count: Synced, mut waiting: mpsc::Receiver<Job>, sto
             group.push(job(db));
             next = if group.len() < GROUP_JOBS_MAX { waiting.try_recv().ok() } else { None };
         }
-        let synced = count.count(db).and_then(|()| Ok(db.persist(PersistMode::SyncAll)?));
+        let synced = count.count(db).and_then(|()| sync(db));
         let failed = synced.is_err();
-        if failed {
+        if let Err(error) = &synced {
+            tracing::error!(error = error as &dyn std::error::Error, "a sync failed: nothing more is written");
             stopped.store(true, Ordering::Release);
         } else if let Err(error) = count.note() {
             tracing::warn!(%error, "the count of what is synced could not be noted; it lags until it can");
@@ -103,7 +129,64 @@ fn write(db: &Database, mut count: Synced, mut waiting: mpsc::Receiver<Job>, sto
 
 #[cfg(test)]
 mod tests {
+    use fjall::{Database, PersistMode};
+
+    use super::Writer;
+    use crate::synced::Synced;
     use crate::{Engine, Limits, StoreError};
+
+    #[tokio::test]
+    async fn after_a_failed_sync_nothing_is_written_and_what_was_acknowledged_is_there_after_reopening() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut acknowledged = 0_u8;
+        {
+            let db = Database::builder(dir.path()).manual_journal_persist(true).open().expect("opens");
+            let kept = db.keyspace("kept", Default::default).expect("a keyspace");
+            let synced = Synced::open(dir.path(), &db).expect("counts");
+            let mut left = 3;
+            let sync = move |db: &Database| {
+                left -= 1;
+                let full = || fjall::Error::Io(std::io::ErrorKind::StorageFull.into());
+                if left < 0 { Err(full().into()) } else { Ok(db.persist(PersistMode::SyncAll)?) }
+            };
+            let writer = Writer::start_with(db, synced, 1 << 20, sync).expect("a thread");
+            loop {
+                assert!(!writer.is_stopped());
+                let (kept, n) = (kept.clone(), acknowledged);
+                let job = move |changes: &mut crate::Changes| {
+                    changes.insert(&kept, [n], "x");
+                    Ok(())
+                };
+                match writer.run(job).await {
+                    Ok(()) => acknowledged += 1,
+                    Err(error) => break assert!(matches!(error, StoreError::Engine(_)), "{error}"),
+                }
+            }
+            assert!(writer.is_stopped());
+            assert!(matches!(writer.run(|_| Ok(())).await, Err(StoreError::Stopped)));
+        }
+        assert_eq!(acknowledged, 3);
+        let engine = Engine::open(dir.path(), Limits::default()).expect("opens again");
+        let kept = engine.small_values("kept").expect("a keyspace");
+        for n in 0..acknowledged {
+            assert!(kept.get([n]).expect("reads").is_some(), "{n} was acknowledged");
+        }
+        assert!(!engine.is_stopped());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_stops_the_store() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let engine = Engine::open(dir.path(), Limits::default()).expect("opens");
+        let gone = engine.write(|_| -> Result<(), StoreError> { panic!("a fault in a job") }).await;
+        assert!(matches!(gone, Err(StoreError::Gone)), "{gone:?}");
+        let began = std::time::Instant::now();
+        while !engine.is_stopped() {
+            assert!(began.elapsed().as_secs() < 10, "nobody is told that the thread is gone");
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        assert!(matches!(engine.write(|_| Ok(())).await, Err(StoreError::Stopped)));
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn concurrent_compare_and_sets_have_one_winner() {

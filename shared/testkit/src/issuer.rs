@@ -58,7 +58,8 @@ impl Issuer {
 
     /// A token with any claims: for what must be refused.
     pub fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let (kid, typ) = (Some(self.kid.clone()), Some("at+jwt".to_owned()));
+        let header = Header { kid, typ, ..Header::new(Algorithm::EdDSA) };
         let der = self.key.to_pkcs8_der().unwrap();
         jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(der.as_bytes())).unwrap()
     }

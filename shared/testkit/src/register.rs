@@ -36,7 +36,7 @@ pub fn standing(operator: OperatorId) -> OperatorStanding {
 /// A licence that was active in these times.
 pub fn licence(kind: LicenceKind, state: LicenceState, active: &[(UnixMillis, Option<UnixMillis>)]) -> LicenceStanding {
     let active = active.iter().map(|(from, until)| ActiveTime { from: *from, until: *until }).collect();
-    LicenceStanding { licence: kind.as_str().to_owned(), kind, state, active }
+    LicenceStanding { licence: kind.as_str().to_owned(), kind, state, active, ends: None }
 }
 
 /// A registered key of the test world that may be used from 2020 to 2099.

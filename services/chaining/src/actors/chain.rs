@@ -5,16 +5,20 @@
 //! microsecond a record), so chains live on arbiters of their own, away from HTTP.
 //!
 //! The store is the truth: at start, and whenever another writer was faster, the head is read again and `TX` is read again from
-//! the stored position. A frame that must not be sealed stops this chain, loudly, and no other.
+//! the stored position. A frame that comes again is held against what is sealed, for a `TX` that was lost may have been filled with
+//! other records under the same seqs. A frame that must not be sealed stops this chain, loudly, and no other.
 
+mod known;
 mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
+use bus::Origin;
 use contracts::frame::{Frame, Unpacker};
 use contracts::{OperatorId, StreamNo};
+use tracing::Instrument as _;
 
 use super::now;
 use crate::domain::chain::{BLOCK_AGE_MS_MAX, Collected, Head, NewBlock, Place, Taken, seal};
@@ -37,8 +41,10 @@ pub struct Chain {
     unpacker: Unpacker,
     head: Head,
     collected: Collected,
-    /// Messages handed out again while their frame waits for its block: stream, last seq, sequence in `TX`.
-    echoes: Vec<(StreamNo, u64, u64)>,
+    /// What published the collected frames that are traced, by their sequence in `TX`.
+    origins: BTreeMap<u64, Origin>,
+    /// Messages handed out again while their frame waits for its block, each with its last seq.
+    echoes: Vec<(u64, Take)>,
     sealing: bool,
     due: bool,
     timer: Option<SpawnHandle>,
@@ -63,6 +69,7 @@ impl Chain {
             unpacker: Unpacker::new()?,
             head: Head::start(),
             collected: Collected::default(),
+            origins: BTreeMap::new(),
             echoes: Vec::new(),
             sealing: false,
             due: false,
@@ -109,6 +116,7 @@ impl Chain {
         ctx.wait(loading.into_actor(self).map(|(head, stop), chain, _| {
             chain.head = head;
             chain.collected.clear();
+            chain.origins.clear();
             chain.echoes.clear();
             if let Some(stop) = stop {
                 chain.stop_sealing(stop);
@@ -180,18 +188,43 @@ impl Chain {
         let (first, last) = (frame.first_seq(), frame.last_seq());
         match self.collected.place(&self.head, frame.stream, first, last) {
             Place::Known if last <= self.head.sealed_through(frame.stream) => {
-                self.tell(Told::Known { tx_seq: take.tx_seq });
+                self.hold_against_sealed(take, ctx);
             }
-            Place::Known => self.echoes.push((frame.stream, last, take.tx_seq)),
+            Place::Known => self.echoes.push((last, take)),
             Place::Next => {
                 let frame = check(take.bytes, &frame, &mut self.unpacker)?;
                 self.gaps.remove(&frame.stream);
+                self.origins.extend(take.trace.map(|origin| (take.tx_seq, origin)));
                 self.collected.push(Taken { tx_seq: take.tx_seq, frame });
             }
             Place::Gap { expected } => self.gap(frame.stream, expected, first.get(), take.tx_seq, ctx),
             Place::Overlap { known } => return Err(Damage::Overlap { first: first.get(), last, sealed: known }),
         }
         Ok(())
+    }
+
+    /// A frame whose seqs are sealed is dealt with if it is what was sealed. Rare: after a start, or when `TX` is read again.
+    fn hold_against_sealed(&mut self, take: Take, ctx: &mut Context<Self>) {
+        let (store, operator) = (self.around.store.clone(), self.operator);
+        let looking = async move {
+            loop {
+                match known::is_sealed(&*store, &take.bytes).await {
+                    Ok(same) => return (take, same),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(%operator, error, "what is sealed of {operator} could not be read, trying again");
+                        tokio::time::sleep(RETRY_DELAY).await;
+                    }
+                }
+            }
+        };
+        ctx.wait(looking.into_actor(self).map(|(Take { stream, tx_seq, .. }, same), chain, _| match same {
+            Ok(()) => chain.tell(Told::Known { tx_seq }),
+            Err(damage) => {
+                chain.stop_sealing(Stop::Damaged { stream, tx_seq, damage });
+                chain.hold(tx_seq);
+            }
+        }));
     }
 
     /// Seals if a block is full or old enough and none is being written; else sees to it that it will be.
@@ -223,6 +256,8 @@ impl Chain {
 
     fn append(&mut self, block: NewBlock, taken: Vec<Taken>, ctx: &mut Context<Self>) {
         let (store, operator) = (self.around.store.clone(), self.operator);
+        let origins = taken.iter().filter_map(|one| self.origins.remove(&one.tx_seq));
+        let span = self.around.traces.seal(operator, block.header.height, origins);
         let appending = async move {
             loop {
                 let height = block.header.height;
@@ -236,7 +271,7 @@ impl Chain {
                 }
             }
         };
-        ctx.spawn(appending.into_actor(self).map(|(appended, block, taken), chain, ctx| {
+        ctx.spawn(appending.instrument(span).into_actor(self).map(|(appended, block, taken), chain, ctx| {
             chain.sealing = false;
             chain.appended(appended, block, &taken, ctx);
         }));
@@ -254,12 +289,11 @@ impl Chain {
         }
         self.around.metrics.block();
         self.tell(Told::Sealed { tx_seqs: taken.iter().map(|one| one.tx_seq).collect() });
-        let (known, waiting) =
-            self.echoes.drain(..).partition(|(stream, last, _)| *last <= self.head.sealed_through(*stream));
+        let (known, waiting): (Vec<_>, Vec<_>) =
+            self.echoes.drain(..).partition(|(last, take)| *last <= self.head.sealed_through(take.stream));
         self.echoes = waiting;
-        let known: Vec<(StreamNo, u64, u64)> = known;
-        for (_, _, tx_seq) in known {
-            self.tell(Told::Known { tx_seq });
+        for (_, take) in known {
+            self.hold_against_sealed(take, ctx);
         }
         // A full or closed mailbox loses nothing: the log looks for itself at what is sealed from time to time.
         let accepted_at = taken.iter().map(|one| one.frame.accepted_at).collect();
@@ -272,8 +306,10 @@ impl Chain {
 /// The head, and why the chain must not go on from it, if so.
 async fn load(around: &Surroundings, operator: OperatorId) -> Result<(Head, Option<Stop>), String> {
     let words = |error: StorageError| error.to_string();
+    // What was announced first, the head after it: another owner that seals and announces in between is not a store that was set back.
+    let announced = around.witness.last_block(operator).await?;
     let head = around.store.head(operator).await.map_err(words)?;
-    let Some((announced, hash)) = around.witness.last_block(operator).await? else { return Ok((head, None)) };
+    let Some((announced, hash)) = announced else { return Ok((head, None)) };
     let ours = match announced.0.cmp(&head.height.0) {
         std::cmp::Ordering::Greater => None,
         std::cmp::Ordering::Equal => Some(head.hash),

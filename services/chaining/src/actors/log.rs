@@ -19,12 +19,14 @@ use bytes::Bytes;
 use contracts::block::BlockHeader;
 use contracts::{Height, OperatorId, UnixMillis};
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use super::chain::BlockSealed;
 use super::{Witness, now};
 use crate::domain::key::LogKey;
 use crate::metrics::Metrics;
 use crate::storage::Store;
+use crate::trace::Traces;
 use steps::{Frozen, Grown, Standing, StepError, behind, integrate, recover};
 
 /// How often the log takes in what was sealed.
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub witness: Arc<dyn Witness>,
     /// Counters.
     pub metrics: Metrics,
+    /// The traces of what is sealed.
+    pub traces: Traces,
 }
 
 /// Tell your state.
@@ -126,11 +130,12 @@ impl Log {
         let mut news = std::mem::take(&mut self.news);
         let scan = standing.is_none() || self.ticks.is_multiple_of(TICKS_BETWEEN_SCANS);
         self.ticks += 1;
+        let span = around.traces.log(&news);
         let work = async move {
             let outcome = step(&around, standing, scan, &mut news).await;
             (outcome, news)
         };
-        ctx.spawn(work.into_actor(self).map(|(outcome, news), log, _| {
+        ctx.spawn(work.instrument(span).into_actor(self).map(|(outcome, news), log, _| {
             log.busy = false;
             log.news.extend(news);
             match outcome {

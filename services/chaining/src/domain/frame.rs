@@ -38,6 +38,20 @@ pub enum Damage {
         /// Last sealed seq of its stream.
         sealed: u64,
     },
+    /// Its seqs are sealed with other records: there are receipts for records that are in no block.
+    #[error("seqs {first}-{last} are sealed with other records than the frame's")]
+    Sealed {
+        /// First seq of the frame.
+        first: Seq,
+        /// Last seq of the frame.
+        last: u64,
+    },
+    /// Its seqs are sealed, and what is sealed can't be read to be held against it.
+    #[error("the frame can't be held against what is sealed: {what} is damaged in the store")]
+    Unreadable {
+        /// What the store says.
+        what: String,
+    },
 }
 
 /// A frame whose every batch has the root its receipt promised.

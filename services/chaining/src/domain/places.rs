@@ -13,6 +13,17 @@ pub struct Places {
     held: BTreeMap<OperatorId, u64>,
 }
 
+/// What may go from `TX` although the position stands still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Everything up to here that is followed is sealed, but for what is held.
+    pub sealed: u64,
+    /// Messages handed out whose blocks are not there yet.
+    pub open: usize,
+    /// Whose messages are held; some of theirs up to there may be sealed nevertheless.
+    pub held: BTreeSet<OperatorId>,
+}
+
 impl Places {
     /// Begins with everything up to `position` sealed.
     pub fn from(position: u64) -> Self {
@@ -56,6 +67,12 @@ impl Places {
         let reached = first.map_or(self.delivered, |first| first.saturating_sub(1));
         self.position = self.position.max(reached);
         self.position
+    }
+
+    /// What is worked off, whatever is held.
+    pub fn worked(&self) -> Worked {
+        let sealed = self.open.first().map_or(self.delivered, |first| first.saturating_sub(1));
+        Worked { sealed, open: self.open.len(), held: self.held.keys().copied().collect() }
     }
 
     /// Messages delivered and not dealt with.
@@ -113,10 +130,16 @@ mod tests {
         places.hold(operator(1), 3);
         places.hold(operator(1), 4);
         places.done(1);
+        assert_eq!(places.worked(), Worked { sealed: 1, open: 1, held: [operator(1)].into() }, "2 is open");
         places.done(2);
         assert_eq!(places.position(), 2);
         places.delivered(5);
         places.done(5);
         assert_eq!((places.position(), places.open()), (2, 0));
+        assert_eq!(
+            places.worked(),
+            Worked { sealed: 5, open: 0, held: [operator(1)].into() },
+            "the others are worked off"
+        );
     }
 }

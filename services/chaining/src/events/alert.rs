@@ -3,8 +3,8 @@
 use bus::{Bus, Headers};
 use bytes::Bytes;
 use contracts::events::{
-    CE_CHAIN_STOPPED, CE_DAMAGED_FRAME, CE_LOG_FROZEN, CHAIN_STOPPED, ChainStopped, DAMAGED_FRAME, DamagedFrame,
-    LOG_FROZEN, LogFrozen,
+    CE_CHAIN_STOPPED, CE_DAMAGED_FRAME, CE_LOG_FROZEN, CE_STORE_DAMAGED, CHAIN_STOPPED, ChainStopped, DAMAGED_FRAME,
+    DamagedFrame, LOG_FROZEN, LogFrozen, STORE_DAMAGED, StoreDamaged,
 };
 use contracts::{OperatorId, subjects};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::actors::chain::Stop;
 use crate::actors::log::steps::Frozen;
 use crate::actors::now;
 use crate::error::with_causes;
+use crate::fsck::Finding;
 
 /// Tells that an operator's chain stopped.
 pub(super) async fn chain_stopped(bus: &Bus, operator: OperatorId, stop: &Stop) {
@@ -39,6 +40,15 @@ pub async fn log_frozen(bus: &Bus, origin: &str, size: u64, why: &Frozen) {
     let id = format!("{LOG_FROZEN}-{size}-{}", at.0);
     // No operator is concerned more than another.
     publish(bus, &format!("alerts.{LOG_FROZEN}.log"), CE_LOG_FROZEN, &id, &event).await;
+}
+
+/// Tells that something stored is damaged.
+pub async fn store_damaged(bus: &Bus, finding: &Finding) {
+    let at = now();
+    let event = StoreDamaged { operator: finding.operator, reason: finding.to_string(), at };
+    let id = format!("{STORE_DAMAGED}-{}", at.0);
+    let whose = finding.operator.map_or_else(|| "store".to_owned(), |operator| operator.to_string());
+    publish(bus, &format!("alerts.{STORE_DAMAGED}.{whose}"), CE_STORE_DAMAGED, &id, &event).await;
 }
 
 async fn publish(bus: &Bus, subject: &str, kind: &str, id: &str, event: &impl Serialize) {

@@ -12,11 +12,13 @@ use contracts::block::SealedBlock;
 use contracts::events::{CE_BLOCK, CE_CHECKPOINT};
 use contracts::subjects;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 use crate::actors::log::Shown;
 use crate::error::with_causes;
 use crate::metrics::Metrics;
 use crate::storage::{LogEntry, StorageError, Store};
+use crate::trace::Traces;
 
 /// Pause before a failed announcement is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
@@ -41,11 +43,17 @@ impl From<StorageError> for AnnounceError {
 }
 
 /// Announces for ever. Cancel it to stop: nothing is lost.
-pub async fn announce(bus: Bus, store: Arc<dyn Store>, mut shown: watch::Receiver<Shown>, metrics: Metrics) {
+pub async fn announce(
+    bus: Bus,
+    store: Arc<dyn Store>,
+    mut shown: watch::Receiver<Shown>,
+    metrics: Metrics,
+    traces: Traces,
+) {
     let mut warned = false;
     loop {
         let now = shown.borrow_and_update().clone();
-        match catch_up(&bus, &*store, &now, &metrics).await {
+        match catch_up(&bus, &*store, &now, &metrics, &traces).await {
             Ok(()) => {
                 warned = false;
                 if shown.changed().await.is_err() {
@@ -64,7 +72,13 @@ pub async fn announce(bus: Bus, store: Arc<dyn Store>, mut shown: watch::Receive
     }
 }
 
-async fn catch_up(bus: &Bus, store: &dyn Store, shown: &Shown, metrics: &Metrics) -> Result<(), AnnounceError> {
+async fn catch_up(
+    bus: &Bus,
+    store: &dyn Store,
+    shown: &Shown,
+    metrics: &Metrics,
+    traces: &Traces,
+) -> Result<(), AnnounceError> {
     let Some(note) = &shown.note else { return Ok(()) };
     let mut announced = store.announced().await?;
     if announced >= shown.size {
@@ -74,7 +88,8 @@ async fn catch_up(bus: &Bus, store: &dyn Store, shown: &Shown, metrics: &Metrics
         let limit = ENTRIES_AT_A_TIME.min((shown.size - announced) as usize);
         let entries = store.entries(announced, limit).await?;
         for entry in &entries {
-            publish_block(bus, store, entry).await?;
+            let span = traces.announce(entry.operator, entry.height);
+            publish_block(bus, store, entry).instrument(span).await?;
         }
         if entries.is_empty() {
             break;

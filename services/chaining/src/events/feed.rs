@@ -9,13 +9,14 @@ use std::time::Duration;
 use actix::prelude::*;
 use bus::{Bus, Delivery, Feed, FeedError, ReadError};
 use contracts::{OperatorId, subjects};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::actors::chain::{Chain, Stop, Surroundings, Take, Told};
 use crate::domain::partitions::Partitions;
-use crate::domain::places::Places;
+use crate::domain::places::{Places, Worked};
 use crate::error::with_causes;
 use crate::metrics::Metrics;
+use crate::trace;
 
 /// How often the position is written. What comes again after a crash is recognised, so it may be behind.
 const POSITION_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,6 +37,7 @@ pub struct Feeder {
     partitions: Partitions,
     places: Places,
     stored: u64,
+    worked: watch::Sender<Worked>,
     round: u64,
     metrics: Metrics,
 }
@@ -73,9 +75,15 @@ impl Feeder {
             partitions,
             places: Places::from(position),
             stored: position,
+            worked: watch::Sender::default(),
             round: 0,
             metrics,
         }
+    }
+
+    /// What is worked off, looked at as often as the position is written.
+    pub fn worked(&self) -> watch::Receiver<Worked> {
+        self.worked.subscribe()
     }
 
     /// Feeds for ever. Cancel it to stop: nothing is lost.
@@ -107,9 +115,10 @@ impl Feeder {
             self.places.pass(tx_seq);
             return delivery.ack().await;
         };
+        let trace = trace::of_frame(&delivery.headers);
         self.places.delivered(tx_seq);
         self.open.insert(tx_seq, delivery);
-        let mut take = Take { stream, tx_seq, round: self.round, bytes };
+        let mut take = Take { stream, tx_seq, round: self.round, bytes, trace };
         loop {
             let Some(chain) = self.chain(operator) else { return self.hold(operator, tx_seq).await };
             match chain.try_send(take) {
@@ -236,6 +245,7 @@ impl Feeder {
     async fn keep_position(&mut self) {
         let position = self.places.position();
         self.metrics.position(position);
+        self.worked.send_replace(self.places.worked());
         if position == self.stored {
             return;
         }

@@ -69,7 +69,8 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let operator = own(&caller, &path.0)?;
     let height: Height = part("height", &path.1)?;
-    let (stored, open) = service.open_block(operator, height).await?;
+    let turn = service.turns.soon().await?;
+    let (stored, open) = service.open_block(&turn, operator, height).await?;
     let log_index = service.store.index_of(operator, height).await.map_err(unavailable)?;
     Ok(HttpResponse::Ok().json(Block {
         hash: ledger::block_hash(&stored.header),

@@ -67,7 +67,9 @@ pub async fn get(
                 let end = Line::End { blocks: to + 1 - from, records }.to_string();
                 return Ok((next == to + 1).then(|| (Bytes::from(end), (next + 1, records, None))));
             }
-            let (stored, open) = service.open_block(operator, Height(next)).await?;
+            // Given back after each block: a reader that is slow holds up nobody.
+            let turn = service.turns.whenever().await?;
+            let (stored, open) = service.open_block(&turn, operator, Height(next)).await?;
             let records = records + open.header.records;
             let text = web::block(move || write(&stored.header, &open)).await;
             let text = text.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;

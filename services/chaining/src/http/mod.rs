@@ -7,6 +7,7 @@ pub mod fsck;
 pub mod log;
 pub mod openapi;
 pub mod records;
+pub mod turns;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::actors::log::Shown;
 use crate::domain::key::LogKey;
 use crate::domain::read::OpenBlock;
 use crate::storage::{StorageError, Store, StoredBlock};
+use turns::{Turn, Turns};
 
 /// Scope that lets an operator read its own records, proofs and chain.
 pub const RECORDS_READ: &str = "records:read";
@@ -37,11 +39,18 @@ pub struct Service {
     pub shown: watch::Receiver<Shown>,
     /// Whether a check of everything runs.
     pub checking: Arc<AtomicBool>,
+    /// Turns to hold a block.
+    pub turns: Turns,
 }
 
 impl Service {
-    /// A stored block, held against its header.
-    async fn open_block(&self, operator: OperatorId, height: Height) -> Result<(StoredBlock, OpenBlock), ApiError> {
+    /// A stored block, held against its header, for who has the turn.
+    async fn open_block(
+        &self,
+        _turn: &Turn,
+        operator: OperatorId,
+        height: Height,
+    ) -> Result<(StoredBlock, OpenBlock), ApiError> {
         let stored = self.store.block(operator, height).await.map_err(unavailable)?;
         let Some(stored) = stored else {
             return Err(ApiError::new(Code::NotFound, format!("the chain has no block {height}")));

@@ -11,6 +11,7 @@ use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::{RecordProof, SignedRecord, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
 use runtime::{ApiError, Caller};
 
+use super::turns::Turn;
 use super::{Service, own, part, unavailable};
 use crate::domain::read::{Found, OpenBlock, SignedRecords};
 use crate::storage::StoredBlock;
@@ -48,7 +49,8 @@ pub async fn get(
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let place = Place::read(&caller, &path)?;
-    let (_, open, _) = place.open(&service).await?;
+    let turn = service.turns.soon().await?;
+    let (_, open) = place.open(&service, &turn).await?;
     let found = place.find(open).await?.1;
     let mut answer = HttpResponse::Ok();
     if !found.flags.is_empty() {
@@ -78,13 +80,14 @@ pub async fn signature(
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let place = Place::read(&caller, &path)?;
-    let (_, open, _) = place.open(&service).await?;
+    let turn = service.turns.soon().await?;
+    let (_, open) = place.open(&service, &turn).await?;
     let (open, found) = place.find(open).await?;
     let Some(signed) = open.signature(place.stream, place.seq) else {
         let detail = format!("the batch that held seq {} of stream {} is not signed", place.seq, place.stream);
         return Err(ApiError::new(Code::NotFound, detail));
     };
-    let leaves = signed_leaves(&service, &place, &signed, &open).await?;
+    let leaves = signed_leaves(&service, &turn, &place, &signed, &open).await?;
     let SignedRecords { first_seq, count, root, text } = signed;
     let made = web::block(move || {
         let leaf = place.seq.get() - first_seq;
@@ -100,6 +103,7 @@ pub async fn signature(
 /// The leaves of all records that were signed together. Some may have been accepted, and sealed, before the batch that was signed.
 async fn signed_leaves(
     service: &Service,
+    turn: &Turn,
     place: &Place,
     signed: &SignedRecords,
     own: &OpenBlock,
@@ -113,7 +117,7 @@ async fn signed_leaves(
             leaves.extend(own.leaves_of(stream, next, end - 1));
         } else {
             let seq = Seq::new(next).ok_or_else(|| place.not_sealed())?;
-            let (_, earlier, _) = Place { operator, stream, seq }.open(service).await?;
+            let (_, earlier) = Place { operator, stream, seq }.open(service, turn).await?;
             leaves.extend(earlier.leaves_of(stream, next, end - 1));
         }
         next = signed.first_seq + leaves.len() as u64;
@@ -141,9 +145,12 @@ pub async fn proof(
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let place = Place::read(&caller, &path)?;
-    let (stored, open, height) = place.open(&service).await?;
-    let (open, found) = place.find(open).await?;
+    // The checkpoint is waited for before the turn, which holds a block in memory.
+    let height = place.height(&service).await?;
     let (index, size, note) = published(&service, place.operator, height).await?;
+    let turn = service.turns.soon().await?;
+    let (stored, open) = place.open(&service, &turn).await?;
+    let (open, found) = place.find(open).await?;
     let header_path = header_path(&service, index, size).await?;
     let verifier = service.key.verifier().clone();
     let made = web::block(move || {
@@ -185,12 +192,15 @@ impl Place {
         ApiError::new(Code::NotFound, format!("seq {} of stream {} is not sealed", self.seq, self.stream))
     }
 
-    /// The block that holds it.
-    async fn open(&self, service: &Service) -> Result<(StoredBlock, OpenBlock, Height), ApiError> {
+    /// The height of the block that holds it.
+    async fn height(&self, service: &Service) -> Result<Height, ApiError> {
         let height = service.store.height_holding(self.operator, self.stream, self.seq).await.map_err(unavailable)?;
-        let height = height.ok_or_else(|| self.not_sealed())?;
-        let (stored, open) = service.open_block(self.operator, height).await?;
-        Ok((stored, open, height))
+        height.ok_or_else(|| self.not_sealed())
+    }
+
+    /// The block that holds it.
+    async fn open(&self, service: &Service, turn: &Turn) -> Result<(StoredBlock, OpenBlock), ApiError> {
+        service.open_block(turn, self.operator, self.height(service).await?).await
     }
 
     /// The record in its block.

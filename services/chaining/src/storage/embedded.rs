@@ -369,10 +369,7 @@ impl Store for EmbeddedStore {
     }
 
     fn well(&self) -> Result<(), String> {
-        match self.engine.is_stopped() {
-            true => Err("a sync failed; restart when the disk is well".to_owned()),
-            false => Ok(()),
-        }
+        self.engine.well()
     }
 }
 

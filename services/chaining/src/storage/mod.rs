@@ -102,6 +102,14 @@ pub enum StorageError {
     },
 }
 
+impl StorageError {
+    /// Whether the store was only away, so that what was asked says nothing about what is stored.
+    pub fn is_passing(&self) -> bool {
+        let Self::Engine { source, .. } = self else { return false };
+        matches!(source, store::StoreError::Cql(_) | store::StoreError::Gone)
+    }
+}
+
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {

@@ -7,9 +7,12 @@
     reason = "a test that cannot go on must stop"
 )]
 
+mod again;
+mod background;
 mod cql;
 mod doubles;
 mod fsck;
+mod keep;
 mod log;
 mod partitions;
 mod path;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU8;
+use std::path::Path;
 
 use chaining::config::Config;
 use runtime::people::OidcConfig;
@@ -10,7 +11,7 @@ use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer, register};
 
 use crate::world::{ORIGIN, now, until};
 
-async fn get(addr: SocketAddr, path: &'static str) -> String {
+pub async fn get(addr: SocketAddr, path: &'static str) -> String {
     let asked = actix_web::rt::task::spawn_blocking(move || {
         let mut socket = TcpStream::connect(addr).unwrap();
         write!(socket, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
@@ -21,23 +22,21 @@ async fn get(addr: SocketAddr, path: &'static str) -> String {
     asked.await.unwrap()
 }
 
-#[actix::test]
-async fn a_register_that_was_never_heard_of_is_a_warning() {
-    let nats = NatsServer::start();
-    let dir = tempfile::tempdir().unwrap();
+/// A process alone, with its store in `data` of a directory.
+pub fn config(nats: &NatsServer, dir: &Path) -> Config {
     let issuer = Issuer::new();
-    let (jwks, log_key) = (dir.path().join("jwks.json"), dir.path().join("log.key"));
+    let (jwks, log_key) = (dir.join("jwks.json"), dir.join("log.key"));
     issuer.write_jwks(&jwks);
     let signer = ledger::note::Signer::from_seed(ORIGIN, &[7; 32]).unwrap();
     std::fs::write(&log_key, signer.to_secret_text()).unwrap();
     let jwks = jwks.display().to_string();
-    let config = Config {
+    Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         nats_url: nats.url(),
         nats_monitor_url: nats.monitor_url(),
         nats_replicas: NonZeroU8::MIN,
         store: Default::default(),
-        data_dir: Some(dir.path().join("data")),
+        data_dir: Some(dir.join("data")),
         jwks: jwks.clone(),
         token_issuer: ISSUER.into(),
         token_audience: AUDIENCE.into(),
@@ -55,7 +54,14 @@ async fn a_register_that_was_never_heard_of_is_a_warning() {
         log_origin: ORIGIN.into(),
         ordinal: 0,
         replicas: 1,
-    };
+    }
+}
+
+#[actix::test]
+async fn a_register_that_was_never_heard_of_is_a_warning() {
+    let nats = NatsServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&nats, dir.path());
     let running = chaining::start(config).await.unwrap();
     let addr = running.addr();
     let ready = async |words: &str| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{App, test};
@@ -11,6 +12,7 @@ use chaining::domain::chain::{Taken, seal};
 use chaining::domain::frame::check;
 use chaining::domain::read::OpenBlock;
 use chaining::fsck::{Scope, fsck};
+use chaining::http::turns::Turns;
 use chaining::http::{Service, configure};
 use chaining::storage::{Appended, Store};
 use contracts::frame::{Frame, Remark, Run, Unpacker, Wider};
@@ -90,7 +92,9 @@ async fn flags_and_signatures_are_read_with_their_records() {
     append(&store, operator(1), 1).await;
     append_frame(&store, &remarked(4, 8)).await;
     let (_, shown) = watch::channel(Shown::default());
-    let service = Arc::new(Service { store, key: key(), shown, checking: Arc::new(AtomicBool::new(false)) });
+    let turns = Turns::new(1, Duration::from_millis(50));
+    let service = Arc::new(Service { store, key: key(), shown, checking: Arc::new(AtomicBool::new(false)), turns });
+    let routes = Arc::clone(&service);
     let config = AuthConfig {
         jwks: jwks.display().to_string(),
         token_issuer: ISSUER.to_owned(),
@@ -98,7 +102,7 @@ async fn flags_and_signatures_are_read_with_their_records() {
         client_cert: Default::default(),
     };
     let auth = Auth::start(&config, None).await.unwrap();
-    let app = App::new().app_data(auth).configure(|routes| configure(routes, service));
+    let app = App::new().app_data(auth).configure(|config| configure(config, routes));
     let app = test::init_service(app).await;
     let get = async |path: String, token: String| {
         let request = test::TestRequest::get().uri(&path).insert_header(("authorization", format!("Bearer {token}")));
@@ -149,4 +153,15 @@ async fn flags_and_signatures_are_read_with_their_records() {
     ] {
         assert_eq!(get(path(seq, "/signature"), token).await.0, status, "seq {seq}");
     }
+    // Blocks take memory: who gets no turn in time is told when to ask again, and nothing is kept for them.
+    let turn = service.turns.soon().await.unwrap();
+    for place in [path(7, ""), path(7, "/signature"), format!("/v1/blocks/{}/2", operator(1))] {
+        let request =
+            test::TestRequest::get().uri(&place).insert_header(("authorization", format!("Bearer {}", token())));
+        let answer = test::call_service(&app, request.to_request()).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{place}");
+        assert!(answer.headers().contains_key("retry-after"), "{place}");
+    }
+    drop(turn);
+    assert_eq!(get(path(7, ""), token()).await.0, StatusCode::OK);
 }

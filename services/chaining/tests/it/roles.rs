@@ -13,6 +13,7 @@ use chaining::events::{BusHerald, hear_sealed};
 use chaining::fsck::{Scope, fsck};
 use chaining::metrics::Metrics;
 use chaining::storage::Store;
+use chaining::trace::Traces;
 use contracts::{Height, StreamNo, UnixMillis};
 use testkit::NatsServer;
 use tokio::sync::{mpsc, watch};
@@ -24,10 +25,10 @@ use crate::world::{Nobody, SOON, append, connect, frame, key, log_everything, op
 const FOLLOWED: Duration = Duration::from_millis(600);
 
 /// Stands where the log stands and passes on what it is told.
-struct Ear(mpsc::UnboundedSender<BlockSealed>);
+pub struct Ear(mpsc::UnboundedSender<BlockSealed>);
 
 impl Ear {
-    fn open() -> (Recipient<BlockSealed>, mpsc::UnboundedReceiver<BlockSealed>) {
+    pub fn open() -> (Recipient<BlockSealed>, mpsc::UnboundedReceiver<BlockSealed>) {
         let (heard, hears) = mpsc::unbounded_channel();
         (Self(heard).start().recipient(), hears)
     }
@@ -61,14 +62,15 @@ async fn a_chain_that_was_overtaken_goes_on_though_what_it_missed_is_trimmed() {
     let store = open(dir.path());
     let (told, mut tells) = mpsc::unbounded_channel();
     let (sealed, _hears) = Ear::open();
-    let around =
-        Surroundings { store: store.clone(), witness: Arc::new(Nobody), told, sealed, metrics: Metrics::new() };
+    let (kept, witness, metrics) = (store.clone(), Arc::new(Nobody), Metrics::new());
+    let around = Surroundings { store: kept, witness, told, sealed, metrics, traces: Traces::default() };
     let chain = Chain::new(operator(1), around).unwrap().start();
     let take = |first, tx_seq, round| Take {
         stream: StreamNo(0),
         tx_seq,
         round,
         bytes: frame(operator(1), 0, first, 20, 5).encode().into(),
+        trace: None,
     };
     chain.send(take(1, 1, 0)).await.unwrap();
     let first = soon("the first block", tells.recv()).await;

@@ -61,7 +61,19 @@ pub fn record(stream: u8, seq: u64) -> Vec<u8> {
 
 /// A frame of `count` records from `first`, in batches of at most `batch`.
 pub fn frame(operator: OperatorId, stream: u8, first: u64, count: u64, batch: u64) -> Frame {
-    let records: Vec<Vec<u8>> = (first..first + count).map(|seq| record(stream, seq)).collect();
+    frame_with(operator, stream, first, count, batch, |seq| record(stream, seq))
+}
+
+/// As [`frame`], of these records.
+pub fn frame_with(
+    operator: OperatorId,
+    stream: u8,
+    first: u64,
+    count: u64,
+    batch: u64,
+    record: impl Fn(u64) -> Vec<u8>,
+) -> Frame {
+    let records: Vec<Vec<u8>> = (first..first + count).map(record).collect();
     let lengths: Vec<u16> = records.iter().map(|one| one.len() as u16).collect();
     let bytes = records.concat();
     let part = Packer::new().unwrap().pack([(&lengths[..], &bytes[..])].into_iter()).unwrap();

@@ -79,6 +79,29 @@ impl Ground {
     }
 }
 
+/// The same of a decision that may have its ground already.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct GroundIfAny {
+    /// The rule of law, for what an operator asked for
+    #[arg(long, requires = "document")]
+    law: Option<String>,
+    /// The number of the document
+    #[arg(long, requires = "document_file")]
+    document: Option<String>,
+    /// The document itself: its SHA-256 is kept, not the file
+    #[arg(long, value_name = "FILE", requires = "law")]
+    document_file: Option<PathBuf>,
+}
+
+impl GroundIfAny {
+    pub(super) fn json(self) -> Result<Option<Value>, Failure> {
+        let Self { law: Some(law), document: Some(document), document_file: Some(document_file) } = self else {
+            return Ok(None);
+        };
+        Ground { law, document, document_file }.json().map(Some)
+    }
+}
+
 /// The SHA-256 of a file.
 pub(super) fn sha256_of(file: &Path) -> Result<contracts::Hash, Failure> {
     let bytes = std::fs::read(file)

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use contracts::OperatorId;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, list, proposed, show, word};
+use super::desk::{Desk, Ground, GroundIfAny, list, proposed, show, word};
 use crate::Failure;
 use crate::register::{self, days_from_now};
 
@@ -101,8 +101,13 @@ enum What {
     },
     /// Lists what waits for a second person
     Proposals,
-    /// Confirms another's proposal
-    Confirm { operator: OperatorId, proposal: String },
+    /// Confirms another's proposal; with a ground, takes up what the operator asked for, for another clerk to confirm
+    Confirm {
+        operator: OperatorId,
+        proposal: String,
+        #[command(flatten)]
+        ground: GroundIfAny,
+    },
     /// Refuses a proposal, or takes one's own back
     Decline {
         operator: OperatorId,
@@ -147,22 +152,11 @@ impl Operator {
                 return Ok(());
             }
             What::Proposals => {
-                let waiting = clerk.get("/v1/proposals").await?.body;
-                for one in list(&waiting, "proposals") {
-                    let proposal = one.get("proposal").cloned().unwrap_or_default();
-                    let decision = proposal.get("decision").cloned().unwrap_or_default();
-                    println!(
-                        "{} {}  {} by {}",
-                        word(one, "operator"),
-                        word(&proposal, "id"),
-                        decision,
-                        word(&proposal, "by")
-                    );
-                }
-                return Ok(());
+                return proposals(&clerk).await;
             }
-            What::Confirm { operator, proposal } => {
-                show(&clerk.confirm(&operator.to_string(), &proposal).await?.body);
+            What::Confirm { operator, proposal, ground } => {
+                let ground = ground.json()?;
+                show(&clerk.confirm(&operator.to_string(), &proposal, ground.as_ref()).await?.body);
                 return Ok(());
             }
             What::Decline { operator, proposal, reason } => {
@@ -207,6 +201,27 @@ fn table(operators: &[Value]) -> Result<(), Failure> {
     }
     println!("{table}");
     Ok(())
+}
+
+async fn proposals(clerk: &register::Clerk) -> Result<(), Failure> {
+    let mut query = vec![("limit", "500".to_owned())];
+    loop {
+        let page = clerk.find("/v1/proposals", &query).await?;
+        for one in list(&page, "proposals") {
+            let proposal = one.get("proposal").cloned().unwrap_or_default();
+            let decision = proposal.get("decision").cloned().unwrap_or_default();
+            let taken_up = match word(&proposal, "endorsed_by") {
+                "" => String::new(),
+                clerk => format!(", taken up by {clerk}"),
+            };
+            let (operator, id, by) = (word(one, "operator"), word(&proposal, "id"), word(&proposal, "by"));
+            println!("{operator} {id}  {decision} by {by}{taken_up}");
+        }
+        match word(&page, "next") {
+            "" => return Ok(()),
+            next => query = vec![("limit", "500".to_owned()), ("after", next.to_owned())],
+        }
+    }
 }
 
 async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Failure> {

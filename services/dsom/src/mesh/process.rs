@@ -23,6 +23,13 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 /// How long a process may take to stop before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
+/// How often a part's health is asked for, where it is watched.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
+/// How long an answer may take. A part that does not answer may only be slow: that alone is no reason to end it.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Answers in a row that say that it can't write, after which it is started again.
+const UNFIT_ANSWERS: u32 = 3;
+
 /// Told the name of a process that ended and was started again, and how it ended.
 pub type OnRestart = Arc<dyn Fn(&'static str, &str) + Send + Sync>;
 
@@ -39,6 +46,8 @@ pub struct Plan {
     pub environment: Vec<(String, String)>,
     /// Where what it prints goes.
     pub log: PathBuf,
+    /// Where it says whether it can write, if that is watched.
+    pub health: Option<String>,
 }
 
 /// A process that is kept running.
@@ -118,15 +127,17 @@ async fn watch_over(
         // Waiting for a child closes the pipe to it, unless somebody else holds the pipe.
         let _pipe = child.stdin.take();
         let started = Instant::now();
-        let ended = tokio::select! {
-            ended = child.wait() => Some(ended),
-            () = told_to_stop(&mut stopping) => None,
+        let how = tokio::select! {
+            ended = child.wait() => ended.map_or_else(|error| error.to_string(), |status| status.to_string()),
+            why = unfit(plan.health.as_deref()) => {
+                end(&mut child).await;
+                why
+            }
+            () = told_to_stop(&mut stopping) => return end(&mut child).await,
         };
-        let Some(ended) = ended else { return end(child).await };
         if started.elapsed() > HEALTHY_AFTER {
             pause = RESTART_FIRST;
         }
-        let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -151,8 +162,27 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
+/// Waits until a part has said several times that it can't write. nats-server 2.15 never writes again to a stream whose disk was full,
+/// however much room there is then, and lives on; started again it goes on with what it acknowledged.
+async fn unfit(health: Option<&str>) -> String {
+    let http = reqwest::Client::builder().timeout(HEALTH_TIMEOUT).build();
+    let (Some(url), Ok(http)) = (health, http) else { return std::future::pending().await };
+    let mut said = 0;
+    loop {
+        tokio::time::sleep(HEALTH_EVERY).await;
+        let answer = match http.get(url).send().await {
+            Ok(answer) if answer.status().as_u16() == 503 => answer.text().await.unwrap_or_default(),
+            _ => String::new(),
+        };
+        said = if answer.contains("write error") { said + 1 } else { 0 };
+        if said == UNFIT_ANSWERS {
+            return format!("it can't write: {}", answer.trim());
+        }
+    }
+}
+
 /// TERM, and after a while KILL.
-async fn end(mut child: Child) {
+async fn end(child: &mut Child) {
     if let Some(pid) = child.id() {
         signal(pid, "TERM").await;
     }
@@ -165,4 +195,64 @@ async fn end(mut child: Child) {
 /// Sends a signal by its name, without `unsafe`.
 pub async fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// What nats-server 2.15.1 answered on a full disk, with a shorter path.
+    const FULL: &str = r#"{"status":"unavailable","error":"JetStream stream '$G > TX' write error: write 7.blk: no space left on device"}"#;
+
+    /// Answers 503 with each text, in turn, and then 200 for ever.
+    async fn answer(listener: tokio::net::TcpListener, texts: Vec<&'static str>) {
+        let mut texts = texts.into_iter();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let text = texts.next();
+            let status = if text.is_some() { "503 x" } else { "200 x" };
+            let text = text.unwrap_or_default();
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+            let asked = socket.read(&mut [0; 1024]).await.expect("asks");
+            assert!(asked > 0);
+            socket.write_all(format!("{head}{text}").as_bytes()).await.expect("hears");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_says_it_can_not_write_is_started_again_and_one_that_says_something_else_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let health = format!("http://{}/healthz", listener.local_addr().expect("an address"));
+        // Twice and then well, once for another reason: only the three in a row at the end count.
+        let said = vec![FULL, FULL, "{}", FULL, FULL, FULL];
+        let answering = tokio::spawn(answer(listener, said));
+        let plan = Plan {
+            name: "broker",
+            program: "sleep".into(),
+            arguments: vec!["1000".into()],
+            environment: Vec::new(),
+            log: dir.path().join("log"),
+            health: Some(health),
+        };
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tells = Arc::clone(&told);
+        let part = Supervised::start(plan, Arc::new(move |_, how| tells.lock().expect("one").push(how.to_owned())));
+        let part = part.expect("starts");
+        let first = part.pid();
+        let began = Instant::now();
+        while told.lock().expect("one").is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it is not started again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_ne!(part.pid(), first);
+        assert!(began.elapsed() >= HEALTH_EVERY * 6, "started again although it was well in between");
+        part.stop().await;
+        answering.abort();
+        let told = told.lock().expect("one");
+        assert!(told.len() == 1 && told.iter().all(|how| how.contains("no space left")), "{told:?}");
+    }
 }

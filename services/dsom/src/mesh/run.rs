@@ -183,6 +183,7 @@ impl Mesh {
             // JetStream's memory is given back early: the disk is the store.
             environment: vec![("GOMEMLIMIT".into(), "400MiB".into())],
             log: self.layout.path(&format!("logs/{name}.log")),
+            health: Some(format!("{}/healthz", side.nats_monitor)),
         };
         self.part(server, &format!("{}/healthz", side.nats_monitor), restarted).await
     }
@@ -285,6 +286,8 @@ impl Mesh {
             arguments: Vec::new(),
             environment,
             log: self.layout.path(&format!("logs/{name}.log")),
+            // Ours end by themselves when they can't go on.
+            health: None,
         })
     }
 

@@ -114,12 +114,13 @@ impl Clerk {
         Ok(proposal)
     }
 
-    /// Confirms another's proposal.
+    /// Confirms another's proposal; with a ground: takes up what an operator asked for, which another confirms then.
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn confirm(&self, id: &str, proposal: &str) -> Result<Shown, Failure> {
-        self.post(id, &format!("/proposals/{proposal}/confirmation"), None).await
+    pub async fn confirm(&self, id: &str, proposal: &str, ground: Option<&Value>) -> Result<Shown, Failure> {
+        let body = ground.map(|ground| json!({"ground": ground}));
+        self.post(id, &format!("/proposals/{proposal}/confirmation"), body.as_ref()).await
     }
 
     async fn send(

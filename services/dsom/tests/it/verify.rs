@@ -119,7 +119,7 @@ fn an_export_is_proved_to_the_checkpoint() {
 }
 
 /// Receipts for stream 0 of the first operator: seqs 1-10 and 11-25.
-fn receipts(key: &SigningKey) -> String {
+fn receipts(key: &SigningKey, kid: &str) -> String {
     let receipt = |first: u64, last: u64| {
         let leaves: Vec<_> = (first..=last).map(|seq| leaf_hash(&record(0, 0, seq))).collect();
         let claims = json!({
@@ -128,7 +128,7 @@ fn receipts(key: &SigningKey) -> String {
             "accepted_at": "2026-10-24T18:00:29.498Z", "env": "test",
         });
         let header =
-            Header { kid: Some("k1".into()), typ: Some("dsom-receipt+jwt".into()), ..Header::new(Algorithm::EdDSA) };
+            Header { kid: Some(kid.into()), typ: Some("dsom-receipt+jwt".into()), ..Header::new(Algorithm::EdDSA) };
         let der = key.to_pkcs8_der().expect("a key");
         let signed = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(der.as_bytes())).expect("signs");
         format!("{}\n", json!({"receipt": signed, "claims": claims}))
@@ -136,10 +136,13 @@ fn receipts(key: &SigningKey) -> String {
     receipt(1, 10) + &receipt(11, 25)
 }
 
-fn jwks(key: &SigningKey) -> String {
+fn jwks(keys: &[(&SigningKey, &str)]) -> String {
     use base64::Engine as _;
-    let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
-    json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "k1", "x": x}]}).to_string()
+    let jwk = |(key, kid): &(&SigningKey, &str)| {
+        let x = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": kid, "x": x})
+    };
+    json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()}).to_string()
 }
 
 #[test]
@@ -151,8 +154,8 @@ fn receipts_are_for_exactly_the_records_at_hand() {
         path.display().to_string()
     };
     let key = SigningKey::from_bytes(&[5; 32]);
-    let given = put("receipts.jsonl", receipts(&key).as_bytes());
-    let keys = put("keys.json", jwks(&key).as_bytes());
+    let given = put("receipts.jsonl", receipts(&key, "k1").as_bytes());
+    let keys = put("keys.json", jwks(&[(&key, "k1")]).as_bytes());
     let lines =
         |last: u64| -> Vec<u8> { (1..=last).flat_map(|seq| [record(0, 0, seq), vec![b'\n']].concat()).collect() };
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -173,11 +176,45 @@ fn receipts_are_for_exactly_the_records_at_hand() {
     let changed = put(&format!("{}.0.ndjson", OPERATORS[0]), &changed);
     let (code, text) = said(&["verify", "receipt", &given, "--keys", &keys, "--records", &changed]);
     assert!(code == 1 && text.contains("receipt 2"), "{text}");
-    let stranger = put("stranger.json", jwks(&SigningKey::from_bytes(&[6; 32])).as_bytes());
+    // A set that holds the keys of before and after a rotation is good for the receipts of both.
+    let next = SigningKey::from_bytes(&[7; 32]);
+    let both = put("both.json", jwks(&[(&next, "k2"), (&key, "k1")]).as_bytes());
+    let mixed = put("mixed.jsonl", (receipts(&key, "k1") + &receipts(&next, "k2")).as_bytes());
+    let (code, text) = said(&["verify", "receipt", &mixed, "--keys", &both]);
+    assert!(code == 0 && text.contains("4 receipts"), "{text}");
+    let (code, text) = said(&["verify", "receipt", &mixed, "--keys", &keys]);
+    assert!(code == 1 && text.contains("receipt 3"), "{text}");
+    let stranger = put("stranger.json", jwks(&[(&SigningKey::from_bytes(&[6; 32]), "k1")]).as_bytes());
     let (code, text) = said(&["verify", "receipt", &given, "--keys", &stranger]);
     assert!(code == 1 && text.contains("receipt 1"), "{text}");
-    let lie = put("lie.jsonl", receipts(&key).replace("\"count\":10", "\"count\":11").as_bytes());
+    let lie = put("lie.jsonl", receipts(&key, "k1").replace("\"count\":10", "\"count\":11").as_bytes());
     assert_eq!(said(&["verify", "receipt", &lie, "--keys", &keys]).0, 1);
+}
+
+#[test]
+fn golden_receipts_are_told_apart() {
+    let text = include_str!("../../../../contracts/vectors/receipts.json");
+    let all: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("writes");
+        path.display().to_string()
+    };
+    let keys = put("keys.json", &all["keys"].to_string());
+    let records = |at: &serde_json::Value| {
+        let of = &all["batches"][at.as_u64().expect("a number") as usize];
+        let lines = of["records"].as_array().expect("records").iter().filter_map(serde_json::Value::as_str);
+        let name = format!("{}.{}.ndjson", of["operator"].as_str().expect("an operator"), of["stream"]);
+        put(&name, &lines.map(|line| format!("{line}\n")).collect::<String>())
+    };
+    for (kind, expected) in [("good", 0), ("bad", 1)] {
+        for case in all[kind].as_array().expect("receipts") {
+            let (receipt, records) = (put("receipt.json", &case["receipt"].to_string()), records(&case["batch"]));
+            let (code, text) = said(&["verify", "receipt", &receipt, "--keys", &keys, "--records", &records]);
+            assert_eq!(code, expected, "{}: {text}", case["name"]);
+        }
+    }
 }
 
 #[test]

@@ -25,9 +25,15 @@ pub enum Unavailable {
     /// The stream of accepted batches is full until what is sealed is trimmed.
     #[error("the broker is full until what is sealed has been trimmed")]
     Full,
+    /// What this operator may have in the stream of alerts is full.
+    #[error("the alerts about this operator are full until a person has looked at them")]
+    Alerts,
     /// What is sealed can't be looked up: chaining does not answer.
-    #[error("accepted records cannot be looked up: chaining does not answer")]
+    #[error("what is sealed cannot be looked up: chaining does not answer")]
     Chaining,
+    /// Too much that is old is being looked up already.
+    #[error("too many accepted records are being looked up")]
+    Busy,
     /// The broker holds less of this stream than was accepted. A person must act.
     #[error("the broker has lost accepted records of this stream")]
     Lost,
@@ -66,10 +72,13 @@ pub trait Broker: Send + Sync + 'static {
     /// a place on `TX` at or before the first of them, 0 if none is known.
     async fn frames(&self, key: StreamKey, from: Seq, to: u64, hint: u64) -> Result<Vec<Stored>, Unavailable>;
 
+    /// Seq of the last sealed record of a stream, 0 for none, as chaining says. [`Unavailable::Chaining`] when it does not say.
+    async fn sealed_through(&self, key: StreamKey) -> Result<u64, Unavailable>;
+
     /// The streams of an operator on which something was accepted, ascending.
     async fn streams(&self, operator: OperatorId) -> Result<Vec<StreamNo>, Unavailable>;
 
-    /// Reports a rewrite attempt durably.
+    /// Reports a rewrite attempt durably. The same one reported again within a moment is one event.
     async fn alert(&self, key: StreamKey, difference: Difference) -> Result<(), Unavailable>;
 
     /// Reports flagged records durably.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use contracts::registry::Flag;
 
+use super::broker::Unavailable;
 use super::sequencer::Sequencer;
 use crate::domain::{Beside, Flagged};
 use crate::metrics;
@@ -63,9 +64,9 @@ impl Sequencer {
         let raise = async move { broker.alert_flagged(key, flagged).await };
         ctx.spawn(raise.into_actor(self).map(move |raised, actor, ctx| {
             let pause = match (raised, actor.reports.0.get_mut(flag as usize)) {
-                (Err(_), Some(report)) => {
+                (Err(unavailable), Some(report)) => {
                     report.add(flagged);
-                    RETRY
+                    if unavailable == Unavailable::Alerts { QUIET } else { RETRY }
                 }
                 _ => QUIET,
             };

@@ -1,5 +1,6 @@
 //! Who serves a stream, and how it is reached.
 
+mod alarm;
 pub mod broker;
 mod flagging;
 mod index;
@@ -13,6 +14,7 @@ mod tests;
 mod truth;
 mod waiting;
 
+pub(crate) use alarm::Raised;
 pub use broker::{AppendError, Broker, Stored, Unavailable};
 pub use index::IndexWriter;
 pub use orders::{Accepted, Append, Find, Order, Refusal, SequencerState};

@@ -58,6 +58,8 @@ pub struct Append {
     pub beside: Option<Arc<Beside>>,
     /// The memory it holds.
     pub lease: Lease,
+    /// What asked for it, to trace.
+    pub span: tracing::Span,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Result<Accepted, Refusal>>,
 }
@@ -71,6 +73,11 @@ pub struct Find {
 }
 
 impl Find {
+    /// Waits until nobody waits for the answer any more.
+    pub async fn abandoned(&mut self) {
+        self.reply.closed().await;
+    }
+
     /// Answers it.
     pub fn answer(self, answer: Result<Option<BatchMeta>, Unavailable>) {
         // A caller that has gone away asks again.
@@ -122,6 +129,14 @@ pub enum Refusal {
     /// Accepted records were sent again with other values. It has been reported.
     #[error("record {} was accepted with other values", .0.seq)]
     Rewritten(Difference),
+    /// As [`Self::Rewritten`], but it can't be reported yet: too many others of this operator were.
+    #[error("record {} was accepted with other values", .difference.seq)]
+    Untold {
+        /// Where the values differ.
+        difference: Difference,
+        /// Seconds after which it can be.
+        wait_s: u32,
+    },
     /// Not now; whether it was accepted is not known.
     #[error("{0}")]
     Unavailable(#[source] Unavailable),

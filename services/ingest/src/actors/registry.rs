@@ -13,7 +13,7 @@ use super::orders::{InMailbox, Order, SequencerState, Snapshot, Told};
 use super::packing::Packers;
 use super::sequencer::Sequencer;
 use super::truth::Truth;
-use crate::domain::StreamKey;
+use crate::domain::{Pace, StreamKey};
 
 /// Streams served at a time by one process; each idle one takes some 10 KB, a busy one up to 150 KB.
 const SEQUENCERS_MAX: usize = 8_192;
@@ -37,6 +37,7 @@ pub struct Registry {
     arbiters: Mutex<Vec<Arbiter>>,
     truth: Arc<Truth>,
     packers: Arc<Packers>,
+    pub(super) pace: Arc<Mutex<Pace>>,
     serving: Mutex<HashMap<StreamKey, Serving>>,
 }
 
@@ -51,7 +52,8 @@ impl Registry {
     pub fn new(truth: Arc<Truth>, packers: Arc<Packers>, threads: usize) -> Self {
         let arbiters: Vec<Arbiter> = (0..threads.max(1)).map(|_| Arbiter::new()).collect();
         let threads = arbiters.iter().map(Arbiter::handle).collect();
-        Self { threads, arbiters: Mutex::new(arbiters), truth, packers, serving: Mutex::default() }
+        let (arbiters, pace, serving) = (Mutex::new(arbiters), Arc::default(), Mutex::default());
+        Self { threads, arbiters, truth, packers, pace, serving }
     }
 
     /// Gives an order to a stream's sequencer, without waiting.
@@ -86,10 +88,10 @@ impl Registry {
         if serving.len() >= SEQUENCERS_MAX {
             return Err(Overloaded);
         }
-        let (truth, packers) = (Arc::clone(&self.truth), Arc::clone(&self.packers));
+        let (truth, packers, pace) = (Arc::clone(&self.truth), Arc::clone(&self.packers), Arc::clone(&self.pace));
         let place = usize::from(contracts::subjects::partition(key.operator)) + usize::from(key.stream.0);
         let thread = self.threads.get(place % self.threads.len()).ok_or(Overloaded)?;
-        let start = move |_: &mut Context<Sequencer>| Sequencer::new(key, truth, packers);
+        let start = move |_: &mut Context<Sequencer>| Sequencer::new(key, truth, packers, pace);
         let addr = Supervisor::start_in_arbiter(thread, start);
         let waiting = Arc::<AtomicUsize>::default();
         serving.insert(key, Serving { addr: addr.clone(), waiting: Arc::clone(&waiting), used_at: now });

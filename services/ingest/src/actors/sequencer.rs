@@ -4,12 +4,13 @@
 //! start, after a restart and whenever it turns out to be old, because another replica wrote or an outcome is unknown.
 //!
 //! **One flight at a time.** One frame is published under the fence; what arrives meanwhile waits and becomes the next frame.
-//! The slower the disk, the larger the frames.
+//! The slower the disk, the larger the frames. Where batches gather, a frame also waits for its turn among those of other streams
+//! (`domain/pace.rs`).
 //!
 //! **Doubt.** A lost fence or an unknown outcome leads to the same place: forget the head, load it, judge every waiting batch
 //! anew. A batch whose frame was stored after all is then known and gets the receipt of that frame.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -17,6 +18,7 @@ use contracts::Seq;
 use contracts::frame::{BatchMeta, FRAME_BATCHES_MAX, FRAME_RECORDS_MAX};
 use tracing::Instrument as _;
 
+use super::alarm::Raised;
 use super::broker::{AppendError, Stored, Unavailable};
 use super::flagging::Reports;
 use super::orders::{Accepted, Find, Order, Refusal, SequencerState, Snapshot, Told};
@@ -25,6 +27,7 @@ use super::recent::Recent;
 use super::truth::{Checked, Truth};
 use super::waiting::{Waiting, refuse};
 use crate::domain::line::{Line, Place, Waits};
+use crate::domain::pace::{Pace, WORTH_A_FRAME_BYTES};
 use crate::domain::{StreamKey, Verdict};
 use crate::metrics;
 use crate::storage::AcceptedFrame;
@@ -45,11 +48,16 @@ pub struct Sequencer {
     pub(super) key: StreamKey,
     pub(super) truth: Arc<Truth>,
     packers: Arc<Packers>,
+    pace: Arc<Mutex<Pace>>,
     head: Head,
     line: Line<Waiting>,
     recent: Recent,
     /// Batches of the frame in flight; 0 when none is.
     flying: usize,
+    /// The last frame carried several batches: more are coming.
+    gathers: bool,
+    /// The timer of the next frame's turn runs.
+    turn_comes: bool,
     /// What waits for the head to be loaded.
     undecided: Vec<Waiting>,
     refreshed_at: Option<Instant>,
@@ -66,15 +74,18 @@ enum Head {
 
 impl Sequencer {
     /// A sequencer that knows nothing yet.
-    pub fn new(key: StreamKey, truth: Arc<Truth>, packers: Arc<Packers>) -> Self {
+    pub fn new(key: StreamKey, truth: Arc<Truth>, packers: Arc<Packers>, pace: Arc<Mutex<Pace>>) -> Self {
         Self {
             key,
             truth,
             packers,
+            pace,
             head: Head::Doubtful,
             line: Line::new(1),
             recent: Recent::default(),
             flying: 0,
+            gathers: false,
+            turn_comes: false,
             undecided: Vec::new(),
             refreshed_at: None,
             watching: false,
@@ -84,6 +95,9 @@ impl Sequencer {
 
     /// Puts a batch where it belongs, or answers it.
     fn judge(&mut self, waiting: Waiting, ctx: &mut Context<Self>) {
+        if waiting.is_abandoned() {
+            return;
+        }
         if let (Some(accepted_at), true) = (waiting.known_at, waiting.from > waiting.last()) {
             if let (Some(from), Some(beside)) = (waiting.flown, waiting.beside.clone()) {
                 self.flagged(&beside, waiting.batch.first_seq().get(), from, ctx);
@@ -126,7 +140,12 @@ impl Sequencer {
             let Some(from) = Seq::new(waiting.from) else {
                 return (waiting, Err(Refusal::Unavailable(Unavailable::Damaged)));
             };
-            let checked = match truth.check(key, batch, from, to).await {
+            // Work for nobody would keep others waiting.
+            let checked = tokio::select! {
+                checked = truth.check(key, batch, from, to) => checked,
+                () = waiting.abandoned() => Err(Unavailable::Busy),
+            };
+            let checked = match checked {
                 Ok(Checked { verdict: Verdict::Same, accepted_at }) => Ok(accepted_at),
                 Ok(Checked { verdict: Verdict::Reserialised(difference), .. }) => {
                     metrics::reserialised();
@@ -134,9 +153,13 @@ impl Sequencer {
                 }
                 // The alert is durable before the sender learns that it was caught.
                 Ok(Checked { verdict: Verdict::Rewritten(difference), .. }) => {
-                    let alerted = truth.broker.alert(key, difference).await;
-                    metrics::rewrite_attempt(alerted.is_ok());
-                    Err(alerted.map_or_else(Refusal::Unavailable, |()| Refusal::Rewritten(difference)))
+                    let raised = truth.alarm.raise(&*truth.broker, key, difference).await;
+                    metrics::rewrite_attempt(&raised);
+                    Err(match raised {
+                        Ok(Raised::Told) => Refusal::Rewritten(difference),
+                        Ok(Raised::Later { wait_s }) => Refusal::Untold { difference, wait_s },
+                        Err(unavailable) => Refusal::Unavailable(unavailable),
+                    })
                 }
                 Err(unavailable) => Err(Refusal::Unavailable(unavailable)),
             };
@@ -154,8 +177,28 @@ impl Sequencer {
         ctx.spawn(done);
     }
 
-    /// Publishes the next frame, unless one is in flight.
+    /// Publishes the next frame in its turn, unless one is in flight.
     fn fly(&mut self, ctx: &mut Context<Self>) {
+        let worth_it = self.line.ready_bytes() >= WORTH_A_FRAME_BYTES;
+        if self.flying > 0
+            || !matches!(self.head, Head::Known { .. })
+            || self.line.counts().0 == 0
+            || (self.turn_comes && !worth_it)
+        {
+            return;
+        }
+        let wait = self.pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
+        if wait.is_zero() || worth_it || !self.gathers {
+            return self.fly_now(ctx);
+        }
+        self.turn_comes = true;
+        ctx.run_later(wait, |actor, ctx| {
+            actor.turn_comes = false;
+            actor.fly_now(ctx);
+        });
+    }
+
+    fn fly_now(&mut self, ctx: &mut Context<Self>) {
         let Head::Known { fence } = self.head else { return };
         if self.flying > 0 {
             return;
@@ -163,6 +206,7 @@ impl Sequencer {
         let flight = self.line.take(FRAME_BATCHES_MAX, FRAME_RECORDS_MAX as u64, FRAME_RAW_BYTES_MAX);
         let Some(first) = flight.first() else { return };
         self.flying = flight.len();
+        self.gathers = flight.len() > 1;
         let span =
             tracing::info_span!(parent: &first.span, "append", batches = flight.len(), stream = %self.key.stream);
         for other in flight.iter().skip(1) {
@@ -305,14 +349,17 @@ impl Sequencer {
         });
     }
 
-    fn find(&mut self, find: Find, ctx: &mut Context<Self>) {
+    fn find(&mut self, mut find: Find, ctx: &mut Context<Self>) {
         if let Some(meta) = self.recent.holding(find.seq) {
             return find.answer(Ok(Some(meta)));
         }
         // Not by the head: another replica may have gone beyond it.
         let (truth, key) = (Arc::clone(&self.truth), self.key);
         let look = async move {
-            let found = truth.find(key, find.seq).await;
+            let found = tokio::select! {
+                found = truth.find(key, find.seq) => found,
+                () = find.abandoned() => return,
+            };
             find.answer(found);
         };
         ctx.spawn(look.into_actor(self));
@@ -326,7 +373,7 @@ impl Actor for Sequencer {
 impl Supervised for Sequencer {
     /// Memory is a cache: begin with none. Whoever waited is told by its dropped reply that the outcome is unknown.
     fn restarting(&mut self, _: &mut Context<Self>) {
-        *self = Self::new(self.key, Arc::clone(&self.truth), Arc::clone(&self.packers));
+        *self = Self::new(self.key, Arc::clone(&self.truth), Arc::clone(&self.packers), Arc::clone(&self.pace));
     }
 }
 

@@ -1,5 +1,8 @@
 //! The sequencer against a broker and an index in memory that do as they are told.
 
+mod alerts;
+mod lookups;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::domain::batch::tests::batch_of;
-use crate::domain::flags::tests::flags_of;
+use crate::domain::pace::WAIT_MAX;
 use crate::domain::{Beside, Budget, Difference, Flagged, StreamKey};
 use crate::storage::{AcceptedFrame, KnownBatch, Store, StoreError};
 
@@ -36,7 +39,11 @@ struct Fake {
     delay: Mutex<Duration>,
     alerts: Mutex<Vec<Difference>>,
     alerts_away: Mutex<bool>,
+    /// What chaining says is sealed; nothing when it does not answer.
+    sealed: Mutex<Option<u64>>,
     flagged: Mutex<Vec<Flagged>>,
+    /// Old frames are asked for and do not come.
+    hangs: Mutex<bool>,
 }
 
 impl Fake {
@@ -87,9 +94,16 @@ impl Broker for Fake {
     }
 
     async fn frames(&self, _: StreamKey, from: Seq, to: u64, _: u64) -> Result<Vec<Stored>, Unavailable> {
+        if *self.hangs.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         let frames = self.frames.lock().unwrap();
         let wanted = frames.iter().filter(|f| f.first_seq().get() <= to && from.get() <= f.last_seq());
         Ok(wanted.map(|frame| Stored { tx_seq: 0, frame: frame.clone() }).collect())
+    }
+
+    async fn sealed_through(&self, _: StreamKey) -> Result<u64, Unavailable> {
+        self.sealed.lock().unwrap().ok_or(Unavailable::Chaining)
     }
 
     async fn streams(&self, _: OperatorId) -> Result<Vec<StreamNo>, Unavailable> {
@@ -145,10 +159,14 @@ impl World {
         Self::over(Arc::default(), Arc::default())
     }
 
-    /// Another process over the same broker.
+    /// Another process over the same broker, which has had an index all along.
     fn over(fake: Arc<Fake>, store: Arc<Forgetful>) -> Self {
+        Self::begun(fake, store, false)
+    }
+
+    fn begun(fake: Arc<Fake>, store: Arc<Forgetful>, began_empty: bool) -> Self {
         let index = IndexWriter::start(store.clone());
-        let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index));
+        let truth = Arc::new(Truth::new(fake.clone(), store.clone(), index, began_empty));
         let registry = Registry::new(truth, Arc::default(), 1);
         let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().unwrap();
         Self { fake, store, registry, key: StreamKey { operator, stream: StreamNo(0) } }
@@ -166,7 +184,8 @@ impl World {
     ) -> oneshot::Receiver<Result<Accepted, Refusal>> {
         let (reply, answer) = oneshot::channel();
         let batch = Arc::new(batch_of(first, records));
-        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(), reply };
+        let span = tracing::Span::none();
+        let append = Append { batch, part: None, beside, lease: Budget::new(1).lease(self.key.operator), span, reply };
         self.registry.tell(self.key, Order::Append(append)).expect("room in the mailbox");
         answer
     }
@@ -244,6 +263,22 @@ async fn out_of_order_batches_wait_and_what_waits_becomes_one_frame() {
 }
 
 #[actix::test]
+async fn where_batches_gather_the_next_frame_waits_for_its_turn() {
+    let world = World::new();
+    *world.fake.delay.lock().unwrap() = Duration::from_millis(30);
+    for answer in [1, 3, 5].map(|first| world.tell(first, &[A, B])) {
+        answer.await.expect("an answer").expect("accepted");
+    }
+    assert!(world.fake.frames.lock().unwrap().last().is_some_and(|last| last.batches().len() > 1), "some gathered");
+    *world.fake.delay.lock().unwrap() = Duration::ZERO;
+    // Other streams take all turns that may be waited for.
+    (0..1_000).for_each(|_| drop(world.registry.pace.lock().unwrap().turn(Instant::now())));
+    let began = Instant::now();
+    world.send(7, &[A]).await.expect("accepted");
+    assert!(began.elapsed() >= WAIT_MAX - Duration::from_millis(5), "{:?}", began.elapsed());
+}
+
+#[actix::test]
 async fn a_hole_that_stays_is_a_gap_after_the_window() {
     let world = World::new();
     world.send(1, &[A]).await.expect("accepted");
@@ -251,6 +286,19 @@ async fn a_hole_that_stays_is_a_gap_after_the_window() {
     assert_eq!(world.send(3, &[A]).await, Err(Refusal::Gap { expected_seq: 2 }));
     let waited = began.elapsed();
     assert!((Duration::from_millis(1_900)..Duration::from_millis(4_000)).contains(&waited), "{waited:?}");
+}
+
+#[actix::test]
+async fn all_that_wait_for_one_hole_are_told_of_the_gap() {
+    let world = World::new();
+    let answers: Vec<_> = [3, 3, 3, 5].map(|first| world.tell(first, &[A])).into_iter().collect();
+    for answer in answers {
+        // One that nobody looks at any more would wait for ever.
+        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await.expect("in time");
+        assert_eq!(answer.expect("an answer"), Err(Refusal::Gap { expected_seq: 1 }));
+    }
+    let state = world.registry.snapshot(world.key).await.expect("alive");
+    assert_eq!((state.flying, state.ready, state.ahead, state.waiting), (0, 0, 0, 0));
 }
 
 #[actix::test]
@@ -320,6 +368,35 @@ async fn a_broker_that_lost_records_is_not_written_to() {
 }
 
 #[actix::test]
+async fn a_stream_the_index_does_not_know_is_begun_if_nothing_of_it_is_sealed() {
+    let lost = Err(Refusal::Unavailable(Unavailable::Lost));
+    let silent = Err(Refusal::Unavailable(Unavailable::Chaining));
+    // Whether the index was empty, what is sealed, how many records the broker holds, and what becomes of the next.
+    let cases = [
+        (true, Some(0), 0, None),
+        (true, Some(2), 0, Some(lost)),
+        (false, Some(2), 0, Some(lost)),
+        (true, Some(3), 2, Some(lost)),
+        (true, Some(2), 2, None),
+        (true, None, 0, Some(silent)),
+        (true, None, 2, None),
+        (false, None, 0, None),
+    ];
+    for (began_empty, sealed, held, refused) in cases {
+        let world = World::begun(Arc::default(), Arc::default(), began_empty);
+        if held > 0 {
+            world.fake.foreign(world.key, held);
+        }
+        *world.fake.sealed.lock().unwrap() = sealed;
+        let answer = world.send(held + 1, &[A]).await;
+        match refused {
+            Some(refused) => assert_eq!(answer, refused, "{began_empty} {sealed:?} {held}"),
+            None => assert!(appended(&answer), "{began_empty} {sealed:?} {held}: {answer:?}"),
+        }
+    }
+}
+
+#[actix::test]
 async fn every_sequencer_shows_its_state() {
     let world = World::new();
     *world.fake.delay.lock().unwrap() = Duration::from_secs(2);
@@ -351,51 +428,4 @@ async fn a_full_mailbox_is_overload_and_empties_again() {
     let stored = world.stored();
     assert_eq!(stored.last().map(|last| last.1), Some(500));
     assert!(stored.len() < 20, "what waits goes together: {stored:?}");
-}
-
-/// Alerts are raised behind the answers: waits until there are as many as are expected.
-async fn alerted(world: &World, expected: &[Flagged]) {
-    let began = Instant::now();
-    while world.fake.flagged.lock().unwrap().len() < expected.len() {
-        assert!(began.elapsed() < Duration::from_secs(10), "no alert");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(*world.fake.flagged.lock().unwrap(), expected);
-}
-
-#[actix::test]
-async fn flagged_records_are_alerted_once_they_are_accepted_and_then_gathered() {
-    use contracts::registry::Flag::{AfterSuspension, OutsideLicence};
-    let world = World::new();
-    let flagged = |flag, offsets: &[u32]| Some(Arc::new(Beside { flags: flags_of(flag, offsets), signature: None }));
-    let send = async |first, records: &[&str], beside| {
-        world.tell_beside(first, records, beside).await.expect("an answer").expect("accepted")
-    };
-    let told = |flag, first_seq, last_seq, records| Flagged { flag, first_seq, last_seq, records };
-    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
-    let first = told(AfterSuspension, 1, 3, 2);
-    alerted(&world, &[first]).await;
-    // A retry changes nothing; of what begins inside the accepted, only the rest counts.
-    send(1, &[A, B, A], flagged(AfterSuspension, &[0, 2])).await;
-    send(3, &[A, B], flagged(OutsideLicence, &[0, 1])).await;
-    alerted(&world, &[first, told(OutsideLicence, 4, 4, 1)]).await;
-    // More of the same within a minute waits for its end.
-    send(5, &[A], flagged(AfterSuspension, &[0])).await;
-    assert_eq!(world.fake.flagged.lock().unwrap().len(), 2);
-    let remarks: Vec<_> = world.fake.frames.lock().unwrap().iter().map(|frame| frame.remarks().len()).collect();
-    assert_eq!(remarks, [1, 1, 1]);
-}
-
-#[actix::test]
-async fn a_lost_answer_or_a_broker_that_is_away_loses_no_alert() {
-    use contracts::registry::Flag::AfterSuspension;
-    let world = World::new();
-    let beside = || Some(Arc::new(Beside { flags: flags_of(AfterSuspension, &[0]), signature: None }));
-    world.fake.script.lock().unwrap().push_back(Script::StoredUnanswered);
-    *world.fake.alerts_away.lock().unwrap() = true;
-    assert!(appended(&world.tell_beside(1, &[A, B], beside()).await.expect("an answer")));
-    assert!(appended(&world.tell_beside(3, &[A], beside()).await.expect("an answer")));
-    *world.fake.alerts_away.lock().unwrap() = false;
-    let both = Flagged { flag: AfterSuspension, first_seq: 1, last_seq: 3, records: 2 };
-    alerted(&world, &[both]).await;
 }

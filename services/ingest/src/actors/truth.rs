@@ -1,12 +1,14 @@
 //! Looks accepted records up where they really are: the index for speed, then chaining and `TX` for truth.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use contracts::frame::{BatchMeta, Unpacker};
 use contracts::{OperatorId, Seq, UnixMillis};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::alarm::Alarm;
 use super::broker::{Broker, Stored, Unavailable};
 use super::index::IndexWriter;
 use crate::domain::difference::{Comparison, Verdict};
@@ -15,6 +17,11 @@ use crate::storage::{AcceptedFrame, Store};
 
 /// Comparisons at a time in this process: each may hold the frames of 10,000 records and unpack them.
 const CHECKS_AT_ONCE_MAX: usize = 4;
+/// Batches looked for at a time that the index does not hold: each may read a frame of 8 MiB and ask chaining for another. Not of the
+/// comparisons' turns: who asks for old receipts must not hold up those who repeat a batch.
+const FINDS_AT_ONCE_MAX: usize = 4;
+/// How long one waits for its turn. A lookup takes milliseconds; where one hangs, to come again is better than to wait.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Last frames read at a time to list an operator's streams: each may be 8 MiB.
 const HEADS_AT_ONCE_MAX: usize = 4;
 
@@ -26,7 +33,12 @@ pub struct Truth {
     pub store: Arc<dyn Store>,
     /// Where rows go that were missing in it.
     pub index: IndexWriter,
+    /// What is told when a record that was accepted comes with other values.
+    pub(super) alarm: Alarm,
+    /// Whether the index was empty when the process started.
+    began_empty: bool,
     checks: Semaphore,
+    finds: Semaphore,
 }
 
 /// Sent records held against accepted ones.
@@ -39,15 +51,16 @@ pub struct Checked {
 }
 
 impl Truth {
-    /// Puts the ways together.
-    pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter) -> Self {
-        Self { broker, store, index, checks: Semaphore::new(CHECKS_AT_ONCE_MAX) }
+    /// Puts the ways together. `began_empty`: whether the index holds nothing yet.
+    pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>, index: IndexWriter, began_empty: bool) -> Self {
+        let (checks, finds) = (Semaphore::new(CHECKS_AT_ONCE_MAX), Semaphore::new(FINDS_AT_ONCE_MAX));
+        Self { broker, store, index, alarm: Alarm::new(), began_empty, checks, finds }
     }
 
     /// The last frame of a stream.
     ///
     /// # Errors
-    /// [`Unavailable`]; `Lost` when the index knows of a batch that the broker does not.
+    /// [`Unavailable`]; `Lost` when the index, or chaining, knows of a batch that the broker does not.
     pub async fn head(&self, key: StreamKey) -> Result<Option<Stored>, Unavailable> {
         // The index first: it is never ahead of the broker, unless the broker lost something.
         let known = match self.store.last_batch(key).await {
@@ -57,13 +70,23 @@ impl Truth {
                 0
             }
         };
+        // An index that knows nothing of a stream can't tell a new one from one whose frames the broker lost: seqs would be accepted
+        // again with other bytes, under receipts that never get a block. Chaining can. It is asked before the broker, too.
+        let known = if known == 0 { self.broker.sealed_through(key).await } else { Ok(known) };
         let last = self.broker.last(key).await?;
         let held = last.as_ref().map_or(0, |stored| stored.frame.last_seq());
-        if held < known {
-            tracing::error!(held, known, stream = %key.stream, "the broker holds seqs up to {held}, {known} were accepted");
-            return Err(Unavailable::Lost);
+        match known {
+            Ok(known) if held < known => {
+                tracing::error!(held, known, stream = %key.stream, "the broker holds seqs up to {held}, {known} were accepted");
+                Err(Unavailable::Lost)
+            }
+            // Who began without an index may have made the very TX it sees: it refuses a stream until chaining has answered, which
+            // costs a new deployment a moment. Who began with one was refused its start if TX was gone; it goes on, for accepting must
+            // not wait for sealing. So does who finds frames of the stream.
+            Err(Unavailable::Chaining) if held == 0 && self.began_empty => Err(Unavailable::Chaining),
+            Ok(_) | Err(Unavailable::Chaining) => Ok(last),
+            Err(unavailable) => Err(unavailable),
         }
-        Ok(last)
     }
 
     /// How far each stream of an operator has come, ascending, whichever replica took its records.
@@ -84,11 +107,12 @@ impl Truth {
     /// The accepted batch that holds `seq`; `None` when it is not accepted.
     ///
     /// # Errors
-    /// [`Unavailable`] when it is not in the index and can't be looked up now.
+    /// [`Unavailable`] when it is not in the index and can't be looked up now; `Busy` when too many others are.
     pub async fn find(&self, key: StreamKey, seq: Seq) -> Result<Option<BatchMeta>, Unavailable> {
         if let Some(known) = self.known(key, seq).await {
             return Ok(Some(known.meta));
         }
+        let _turn = turn(&self.finds).await?;
         let Some(last) = self.broker.last(key).await? else { return Ok(None) };
         if seq.get() > last.frame.last_seq() {
             return Ok(None);
@@ -102,7 +126,7 @@ impl Truth {
     /// Holds the batch's records of `from..=to`, which MUST have been accepted, against what was accepted.
     ///
     /// # Errors
-    /// [`Unavailable`] when they can't be looked up now.
+    /// [`Unavailable`] when they can't be looked up now; `Busy` when too many others are.
     pub async fn check(&self, key: StreamKey, batch: Arc<Batch>, from: Seq, to: u64) -> Result<Checked, Unavailable> {
         if let Some(known) = self.known(key, from).await {
             let meta = known.meta;
@@ -110,7 +134,7 @@ impl Truth {
                 return Ok(Checked { verdict: Verdict::Same, accepted_at: meta.accepted_at });
             }
         }
-        let _turn = self.checks.acquire().await.map_err(|_| Unavailable::Broker)?;
+        let _turn = turn(&self.checks).await?;
         let frames = self.frames(key, from, to).await?;
         // Unpacking and comparing 10,000 records takes longer than an actor's thread may be held.
         let compared = tokio::task::spawn_blocking(move || compare_frames(&frames, &batch, from.get(), to));
@@ -136,6 +160,13 @@ impl Truth {
         }
         Ok(frames)
     }
+}
+
+/// A turn, unless it takes too long until it comes.
+async fn turn(of: &Semaphore) -> Result<SemaphorePermit<'_>, Unavailable> {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, of.acquire()).await;
+    // They are never closed.
+    turn.ok().and_then(Result::ok).ok_or(Unavailable::Busy)
 }
 
 fn compare_frames(frames: &[Stored], batch: &Batch, from: u64, to: u64) -> Result<Checked, Unavailable> {

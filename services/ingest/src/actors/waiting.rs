@@ -52,7 +52,7 @@ impl Waits for Waiting {
 impl Waiting {
     /// Takes an order in.
     pub fn new(append: Append) -> Self {
-        let Append { batch, part, beside, lease, reply } = append;
+        let Append { batch, part, beside, lease, span, reply } = append;
         Self {
             from: batch.first_seq().get(),
             batch,
@@ -60,12 +60,22 @@ impl Waiting {
             beside,
             reply,
             arrived_at: Instant::now(),
-            span: tracing::Span::current(),
+            span,
             known_at: None,
             flown: None,
             doubts: 0,
             _lease: lease,
         }
+    }
+
+    /// Whether its sender waits no more. One that may have been stored is judged all the same, for what is to be told of it.
+    pub fn is_abandoned(&self) -> bool {
+        self.flown.is_none() && self.reply.is_closed()
+    }
+
+    /// Waits until its sender waits no more.
+    pub async fn abandoned(&mut self) {
+        self.reply.closed().await;
     }
 
     /// Answers its sender.

@@ -114,7 +114,7 @@ pub(crate) mod tests {
         );
         let at = UnixMillis(at_ms);
         format!(
-            r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-9105cb9ecb0b","at":"{at}","amount":1,"currency":"UAH","channel":"web",{of_type}}}"#
+            r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-{seq:012x}","at":"{at}","amount":1,"currency":"UAH","channel":"web",{of_type}}}"#
         )
     }
 

@@ -1,6 +1,5 @@
 //! The waiting line of one stream: which batch is next, which waits for a hole to fill, which must wait for what is in flight.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Where a batch stands by its first seq.
@@ -34,14 +33,19 @@ pub struct Line<W> {
     /// The next seq after what is accepted, in flight and ready.
     tail: u64,
     ready: VecDeque<W>,
-    ahead: BTreeMap<u64, W>,
+    ready_bytes: usize,
+    /// By first seq, then by arrival: several may wait at the same seq, and each counts.
+    ahead: BTreeMap<(u64, u64), W>,
+    /// How many were ever put ahead.
+    arrivals: u64,
     behind: Vec<W>,
 }
 
 impl<W: Waits> Line<W> {
     /// An empty line behind what is accepted.
     pub fn new(accepted: u64) -> Self {
-        Self { accepted, tail: accepted, ready: VecDeque::new(), ahead: BTreeMap::new(), behind: Vec::new() }
+        let (ready, ahead, behind) = Default::default();
+        Self { accepted, tail: accepted, ready, ready_bytes: 0, ahead, arrivals: 0, behind }
     }
 
     /// The next seq after what is accepted.
@@ -62,18 +66,14 @@ impl<W: Waits> Line<W> {
     /// Puts what is [`Place::Next`] at the end of the line.
     pub fn push_ready(&mut self, waiting: W) {
         self.tail = waiting.last() + 1;
+        self.ready_bytes += waiting.bytes();
         self.ready.push_back(waiting);
     }
 
-    /// Keeps what is [`Place::Ahead`] until the hole before it fills. What already waits at the same seq goes on
-    /// waiting behind, to be judged against what will be accepted.
+    /// Keeps what is [`Place::Ahead`] until the hole before it fills.
     pub fn push_ahead(&mut self, waiting: W) {
-        match self.ahead.entry(waiting.first()) {
-            Entry::Vacant(place) => {
-                place.insert(waiting);
-            }
-            Entry::Occupied(_) => self.behind.push(waiting),
-        }
+        self.ahead.insert((waiting.first(), self.arrivals), waiting);
+        self.arrivals += 1;
     }
 
     /// Keeps what is [`Place::Behind`] until what is in flight is accepted.
@@ -81,14 +81,15 @@ impl<W: Waits> Line<W> {
         self.behind.push(waiting);
     }
 
-    /// Moves what waited ahead and now continues the line into it.
+    /// Moves what waited ahead and now continues the line into it. What begins inside the line can't become next any more: it goes
+    /// on waiting behind, to be judged against what will be accepted.
     pub fn close_holes(&mut self) {
-        while let Some(waiting) = self.ahead.remove(&self.tail) {
-            self.push_ready(waiting);
-        }
-        // What begins inside the line can't become next any more.
-        while let Some(entry) = self.ahead.first_entry().filter(|e| *e.key() < self.tail) {
-            self.behind.push(entry.remove());
+        while let Some(entry) = self.ahead.first_entry().filter(|entry| entry.key().0 <= self.tail) {
+            let waiting = entry.remove();
+            match self.place(waiting.first()) {
+                Place::Next => self.push_ready(waiting),
+                _ => self.behind.push(waiting),
+            }
         }
     }
 
@@ -101,7 +102,9 @@ impl<W: Waits> Line<W> {
             records <= records_max && bytes <= bytes_max
         });
         let count = fitting.count().max(1).min(self.ready.len());
-        self.ready.drain(..count).collect()
+        let taken: Vec<W> = self.ready.drain(..count).collect();
+        self.ready_bytes -= taken.iter().map(Waits::bytes).sum::<usize>();
+        taken
     }
 
     /// Everything up to `last` is accepted. Gives what waited for that, to be placed anew.
@@ -118,12 +121,18 @@ impl<W: Waits> Line<W> {
 
     /// Empties the line, in order of first seqs.
     pub fn drain(&mut self) -> Vec<W> {
+        self.ready_bytes = 0;
         let mut all: Vec<W> = std::mem::take(&mut self.ready).into();
         all.extend(std::mem::take(&mut self.behind));
         all.extend(std::mem::take(&mut self.ahead).into_values());
         all.sort_by_key(Waits::first);
         self.tail = self.accepted;
         all
+    }
+
+    /// Unpacked bytes of the batches ready to go.
+    pub fn ready_bytes(&self) -> usize {
+        self.ready_bytes
     }
 
     /// Number of batches ready to go, waiting ahead, waiting behind.
@@ -212,6 +221,24 @@ mod tests {
         assert_eq!(line.take(1, 1_000, 10_000).len(), 1);
         assert_eq!(line.take(10, 1_000, 10_000).len(), 1);
         assert!(line.take(10, 1_000, 10_000).is_empty());
+    }
+
+    #[test]
+    fn all_that_wait_at_one_seq_count_and_leave_together() {
+        let mut line = Line::new(1);
+        for span in [Span(5, 6), Span(5, 6), Span(5, 9)] {
+            put(&mut line, span);
+        }
+        assert_eq!(line.counts(), (0, 3, 0));
+        assert_eq!(line.expire(|w| w.first() == 5), [Span(5, 6), Span(5, 6), Span(5, 9)]);
+        assert_eq!(line.counts(), (0, 0, 0));
+        // When the hole fills instead, the first of them goes and the others are judged after it.
+        for span in [Span(5, 6), Span(5, 9), Span(7, 7), Span(1, 4)] {
+            put(&mut line, span);
+        }
+        assert_eq!(line.counts(), (3, 0, 1));
+        assert_eq!(line.take(9, 99, 9_999), [Span(1, 4), Span(5, 6), Span(7, 7)]);
+        assert_eq!(line.accept(7), [Span(5, 9)]);
     }
 
     #[test]

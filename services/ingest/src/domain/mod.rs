@@ -1,5 +1,6 @@
 //! Facts to decisions, without clock, network or store: batches, their order, differences.
 
+pub mod attempts;
 pub mod batch;
 pub mod beside;
 pub mod budget;
@@ -7,6 +8,7 @@ pub mod difference;
 pub mod exchange;
 pub mod flags;
 pub mod line;
+pub mod pace;
 pub mod signature;
 
 pub use batch::{Batch, StreamHead, StreamKey};
@@ -14,3 +16,4 @@ pub use beside::Beside;
 pub use budget::{Budget, Lease};
 pub use difference::{Difference, Verdict};
 pub use flags::{Flagged, Flags};
+pub use pace::Pace;

@@ -31,6 +31,9 @@ pub(super) const BATCH_ROOT: HeaderName = HeaderName::from_static("dsom-batch-ro
 /// The batch is accepted whole or not at all. Retrying the same bytes is safe for ever and gives the same claims. A batch that
 /// begins beyond the next seq waits up to 2 s for the hole to fill; one that begins inside what is accepted, with the same bytes
 /// there, has the rest appended and gets a receipt for all of it.
+///
+/// Each record's `id` is unique per operator for ever. Twice in one batch it is refused here (`invalid-records`, `contradiction` at
+/// `/id`); across batches it is compared by reconciliation, not at the door.
 #[utoipa::path(
     post,
     path = "/v1/streams/{stream}/batches",
@@ -95,7 +98,7 @@ pub(super) async fn append(
     let (media, coding, announced) = (media(request)?, coding(request)?, announced_root(request)?);
     let signature = signature::read(request, announced, &standing, service.env, now())?;
 
-    let mut lease = service.budget.lease();
+    let mut lease = service.budget.lease(operator);
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let body = body::read(payload, length, &mut lease).await.map_err(|error| refusal::body(&error))?;
     let sum_up = test.is_some();
@@ -103,8 +106,7 @@ pub(super) async fn append(
     let Prepared { batch, part, beside, summary, lease } =
         prepare(sent, &service.packers).await.map_err(refusal::unfit)?;
     if announced.is_some_and(|root| root != batch.root()) {
-        let detail = format!("the root of the records that arrived is {}", batch.root());
-        return Err(ApiError::new(Code::RootMismatch, detail));
+        return Err(refusal::root_mismatch(batch.root()));
     }
     service.admit(operator, batch.count())?;
     if let Some(test) = test {
@@ -113,11 +115,13 @@ pub(super) async fn append(
     }
 
     let (reply, answer) = oneshot::channel();
-    let append = Append { batch: Arc::clone(&batch), part, beside, lease, reply };
+    let span = tracing::Span::current();
+    let append = Append { batch: Arc::clone(&batch), part, beside, lease, span, reply };
     service.registry.tell(key, Order::Append(append)).map_err(refusal::overloaded)?;
     let gone = || refusal::unavailable(Unavailable::Broker);
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await.map_err(|_| gone())?.map_err(|_| gone())?;
-    let Accepted { accepted_at, appended } = answer.map_err(|refused| refusal::refusal(stream, refused))?;
+    let Accepted { accepted_at, appended } =
+        answer.map_err(|refused| refusal::refusal(stream, batch.first_seq(), refused))?;
     let status = if appended { HttpResponse::Created() } else { HttpResponse::Ok() };
     let meta = BatchMeta { first_seq: batch.first_seq(), count: batch.count(), accepted_at, root: batch.root() };
     service.receipt(status, key, meta)

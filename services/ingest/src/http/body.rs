@@ -4,10 +4,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
-use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use contracts::batch::{BATCH_BYTES_MAX, SENT_BYTES_MAX};
-use futures::StreamExt;
+use futures::{Stream, StreamExt as _};
 
 use crate::domain::Lease;
 
@@ -15,6 +14,8 @@ use crate::domain::Lease;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much is unpacked before the budget is asked again.
 const UNPACK_STEP_BYTES: usize = 256 * 1024;
+/// Room made at first for a body whose length is announced: the usual ones fit, and more is made as it comes.
+const READ_STEP_BYTES: usize = 512 * 1024;
 /// Largest window of a Zstandard body, as a power of two: 8 MiB, as much as a batch may hold.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
@@ -57,26 +58,34 @@ pub enum BadBody {
     NoMemory,
 }
 
-/// Reads a body as sent.
+/// Reads a body as sent. What has come is leased, not what was announced: who announces much and sends little holds little.
 ///
 /// # Errors
 /// [`BadBody`]
-pub async fn read(payload: web::Payload, length: Option<usize>, lease: &mut Lease) -> Result<Bytes, BadBody> {
+pub async fn read(
+    payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    length: Option<usize>,
+    lease: &mut Lease,
+) -> Result<Bytes, BadBody> {
     if length.is_some_and(|length| length > SENT_BYTES_MAX) {
         return Err(BadBody::SentTooBig);
     }
-    take(lease, length.unwrap_or_default())?;
     tokio::time::timeout(READ_TIMEOUT, collect(payload, length, lease)).await.map_err(|_| BadBody::Slow)?
 }
 
-async fn collect(mut payload: web::Payload, length: Option<usize>, lease: &mut Lease) -> Result<Bytes, BadBody> {
+async fn collect(
+    mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    length: Option<usize>,
+    lease: &mut Lease,
+) -> Result<Bytes, BadBody> {
     let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(BadBody::Cut)?;
+    take(lease, first.len())?;
     if length == Some(first.len()) {
         // The whole body came at once, as small ones do: no copy.
         return Ok(first);
     }
-    let mut body = BytesMut::with_capacity(length.unwrap_or(first.len() * 2));
+    let mut body = BytesMut::with_capacity(length.unwrap_or(first.len() * 2).min(READ_STEP_BYTES));
     body.extend_from_slice(&first);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(BadBody::Cut)?;
@@ -84,7 +93,7 @@ async fn collect(mut payload: web::Payload, length: Option<usize>, lease: &mut L
         if held > SENT_BYTES_MAX {
             return Err(BadBody::SentTooBig);
         }
-        take(lease, held.max(length.unwrap_or_default()))?;
+        take(lease, held)?;
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
@@ -128,7 +137,13 @@ fn take(lease: &mut Lease, bytes: usize) -> Result<(), BadBody> {
 mod tests {
     use super::*;
     use crate::domain::Budget;
+    use contracts::OperatorId;
+    use futures::{FutureExt as _, stream};
     use std::io::Write;
+
+    fn operator(n: u128) -> OperatorId {
+        OperatorId::new(uuid::Uuid::from_u128(n)).expect("not nil")
+    }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -137,7 +152,7 @@ mod tests {
     }
 
     fn unpack_all(body: Vec<u8>, coding: Coding) -> Result<Bytes, BadBody> {
-        unpack(body.into(), coding, &mut Budget::new(64 << 20).lease())
+        unpack(body.into(), coding, &mut Budget::new(64 << 20).lease(operator(1)))
     }
 
     #[test]
@@ -160,7 +175,7 @@ mod tests {
         {
             assert!(body.len() < SENT_BYTES_MAX);
             let budget = Budget::new(16 << 20);
-            let mut lease = budget.lease();
+            let mut lease = budget.lease(operator(1));
             assert!(matches!(unpack(body.into(), coding, &mut lease), Err(BadBody::UnpackedTooBig)));
             assert!(budget.used_bytes() < 12 << 20);
         }
@@ -183,11 +198,39 @@ mod tests {
         }
     }
 
+    #[actix::test]
+    async fn who_sends_slowly_holds_what_came_and_leaves_room_for_others() {
+        let budget = Budget::new(128 << 20);
+        // Each announces the most that may be sent. So many bytes of it come, then nothing more.
+        let begin = |bytes: usize| {
+            let mut lease = budget.lease(operator(1));
+            let come = stream::iter([Ok(Bytes::from(vec![b'x'; bytes]))]).chain(stream::pending());
+            Box::pin(async move { read(come, Some(SENT_BYTES_MAX), &mut lease).await.map(drop) })
+        };
+        let mut slow: Vec<_> = (0..100).map(|_| begin(1)).collect();
+        assert!(slow.iter_mut().all(|reading| reading.now_or_never().is_none()));
+        assert_eq!(budget.used_bytes(), 100);
+        let mut large: Vec<_> = (0..200).map(|_| begin(1 << 20)).collect();
+        let refused = large.iter_mut().filter_map(|reading| reading.now_or_never());
+        assert_eq!(
+            refused.filter(|refused| matches!(refused, Err(BadBody::NoMemory))).count(),
+            169,
+            "31 MiB and 100 bytes"
+        );
+        let whole = Bytes::from(vec![b'x'; SENT_BYTES_MAX]);
+        let mut lease = budget.lease(operator(2));
+        let read = read(stream::iter([Ok(whole.clone())]), Some(SENT_BYTES_MAX), &mut lease).await;
+        assert_eq!(read.expect("there is room for another"), whole);
+        assert_eq!(budget.used_bytes(), 100 + (31 << 20) + SENT_BYTES_MAX);
+        drop((slow, large, lease));
+        assert_eq!(budget.used_bytes(), 0);
+    }
+
     #[test]
     fn the_budget_bounds_unpacking() {
         let body = gzip(&vec![b' '; 4 << 20]);
         let budget = Budget::new(2 << 20);
-        let mut lease = budget.lease();
+        let mut lease = budget.lease(operator(1));
         assert!(matches!(unpack(body.into(), Coding::Gzip, &mut lease), Err(BadBody::NoMemory)));
         drop(lease);
         assert_eq!(budget.used_bytes(), 0);

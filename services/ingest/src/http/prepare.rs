@@ -78,10 +78,15 @@ pub enum Unfit {
 ///
 /// # Errors
 /// [`Unfit`]
-pub async fn prepare(sent: Sent, packers: &Arc<Packers>) -> Result<Prepared, Unfit> {
+pub async fn prepare(mut sent: Sent, packers: &Arc<Packers>) -> Result<Prepared, Unfit> {
     let factor = if sent.coding == Coding::Identity { 1 } else { PACKED_FACTOR };
     if sent.body.len() * factor <= PREPARE_HERE_BYTES_MAX {
-        return prepare_here(sent, packers);
+        sent.body = body::unpack(sent.body, sent.coding, &mut sent.lease).map_err(Unfit::Body)?;
+        sent.coding = Coding::Identity;
+        // Only now a bomb shows: what is in it takes ten times as long as its unpacking.
+        if sent.body.len() <= PREPARE_HERE_BYTES_MAX {
+            return prepare_here(sent, packers);
+        }
     }
     let packers = Arc::clone(packers);
     let prepared = tokio::task::spawn_blocking(move || prepare_here(sent, &packers)).await;
@@ -103,4 +108,31 @@ fn prepare_here(sent: Sent, packers: &Packers) -> Result<Prepared, Unfit> {
     }
     let beside = (!beside.is_empty()).then(|| Arc::new(beside));
     Ok(Prepared { batch: Arc::new(batch), part, beside, summary, lease })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Budget;
+    use contracts::batch::BATCH_BYTES_MAX;
+    use futures::FutureExt as _;
+
+    #[actix::test]
+    async fn what_is_small_as_sent_and_large_unpacked_is_not_prepared_on_the_workers_thread() {
+        let standing = testkit::register::standing("13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID"));
+        let (standing, budget, packers) = (Arc::new(standing), Budget::new(64 << 20), Arc::<Packers>::default());
+        let spaces = |count| zstd::stream::encode_all(&vec![b' '; count][..], 3).expect("packs");
+        let begin = |body: Vec<u8>| {
+            let (lease, standing, packers) = (budget.lease(standing.operator), Arc::clone(&standing), &packers);
+            let (now, body) = (UnixMillis(1_792_864_829_498), body.into());
+            let (coding, media) = (Coding::Zstd, Media::Ndjson);
+            let sent = Sent { body, coding, media, now, standing, signature: None, sum_up: false, lease };
+            Box::pin(prepare(sent, packers))
+        };
+        let refused = begin(spaces(100_000)).now_or_never().expect("at once");
+        assert!(matches!(refused, Err(Unfit::Batch(BatchError::Invalid(_)))));
+        let mut bomb = begin(spaces(BATCH_BYTES_MAX));
+        assert!((&mut bomb).now_or_never().is_none(), "elsewhere");
+        assert!(matches!(bomb.await, Err(Unfit::Batch(BatchError::Invalid(_)))));
+    }
 }

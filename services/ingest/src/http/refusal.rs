@@ -1,9 +1,9 @@
 //! Every way to refuse, as a problem of the catalogue.
 
-use contracts::StreamNo;
 use contracts::batch::{BatchError, Invalid};
 use contracts::problems::Code;
 use contracts::record::Violation;
+use contracts::{Hash, Seq, StreamNo};
 use runtime::ApiError;
 use runtime::auth::NotKnown;
 use serde_json::json;
@@ -60,15 +60,20 @@ fn batch(error: BatchError) -> ApiError {
     }
 }
 
-/// A batch that is not accepted.
-pub fn refusal(stream: StreamNo, refusal: Refusal) -> ApiError {
+/// Records that do not have the root that was announced.
+pub fn root_mismatch(root: Hash) -> ApiError {
+    ApiError::new(Code::RootMismatch, format!("the root of the records that arrived is {root}"))
+}
+
+/// A batch that begins with `first` and is not accepted.
+pub fn refusal(stream: StreamNo, first: Seq, refusal: Refusal) -> ApiError {
     let differs = |code, difference: Difference, detail: String| {
         let error = ApiError::new(code, detail).with("seq", difference.seq).with("records", difference.records);
         error.with("accepted_leaf", difference.accepted.to_string()).with("sent_leaf", difference.sent.to_string())
     };
     match refusal {
         Refusal::Gap { expected_seq } => {
-            let detail = format!("the batch begins beyond the next seq of the stream, which is {expected_seq}");
+            let detail = format!("expected seq {expected_seq}, the batch begins with {first}");
             ApiError::new(Code::Gap, detail).with("expected_seq", expected_seq)
         }
         Refusal::Reserialised(difference) => {
@@ -84,6 +89,13 @@ pub fn refusal(stream: StreamNo, refusal: Refusal) -> ApiError {
             let detail = format!("record {seq} was accepted with other values; the attempt has been reported");
             differs(Code::RewriteAttempt, difference, detail)
         }
+        Refusal::Untold { difference, wait_s } => {
+            let seq = difference.seq;
+            let detail = format!(
+                "record {seq} was accepted with other values; more such attempts came than are reported at once: wait {wait_s} s"
+            );
+            differs(Code::TooManyRequests, difference, detail).retry_after(wait_s)
+        }
         Refusal::Unavailable(reason) => unavailable(reason),
     }
 }
@@ -92,8 +104,10 @@ pub fn refusal(stream: StreamNo, refusal: Refusal) -> ApiError {
 pub fn unavailable(reason: Unavailable) -> ApiError {
     let error = ApiError::new(Code::Unavailable, reason.to_string());
     match reason {
-        Unavailable::Full | Unavailable::Lost | Unavailable::Damaged => error.retry_after(HEALING_S),
-        Unavailable::Broker | Unavailable::Chaining | Unavailable::Contended => error,
+        Unavailable::Full | Unavailable::Alerts | Unavailable::Lost | Unavailable::Damaged => {
+            error.retry_after(HEALING_S)
+        }
+        Unavailable::Broker | Unavailable::Chaining | Unavailable::Busy | Unavailable::Contended => error,
     }
 }
 
@@ -105,4 +119,55 @@ pub fn not_known(error: NotKnown) -> ApiError {
 /// Too much is going on.
 pub fn overloaded(error: Overloaded) -> ApiError {
     ApiError::new(Code::Unavailable, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::UnixMillis;
+    use contracts::batch::{Media, check};
+
+    fn is_the_example(error: &ApiError) {
+        assert_eq!(error.detail, error.code.problem().example);
+    }
+
+    #[test]
+    fn answers_read_as_the_catalogue_shows_them() {
+        let now = UnixMillis(1_792_864_829_498);
+        let record = |seq: u64, amount: u64| {
+            format!(
+                r#"{{"seq":{seq},"id":"55d3f385-fe76-4324-9d76-{seq:012x}","type":"refund","at":"2026-10-24T18:00:29Z","amount":{amount},"currency":"UAH","channel":"web","wager":"55d3f385-fe76-4324-9d76-9105cb9ecb0c","reason":"other"}}"#
+            )
+        };
+        let mut lines: Vec<String> = (8..13).map(|seq| record(seq, 1)).collect();
+        let refused = |lines: &[String]| {
+            let refused = check(lines.join("\n").as_bytes(), Media::Ndjson, now).expect_err("bad");
+            unfit(Unfit::Batch(refused))
+        };
+        lines[3] = record(11, 1_000_000_000_000_001);
+        is_the_example(&refused(&lines));
+        lines[4] = "x".to_owned();
+        let example = Code::InvalidRecords.problem().example;
+        assert_eq!(refused(&lines).detail, format!("{example} (and 1 more)"));
+        assert!(refused(&lines[4..]).detail.starts_with("record 0: not one JSON object: "));
+        is_the_example(&refused(&[record(8, 1), record(9, 1)].map(|line| line.replace("\"seq\":8", "\"seq\":7"))));
+
+        let seq = |seq| Seq::new(seq).expect("in range");
+        is_the_example(&refusal(StreamNo(0), seq(11), Refusal::Gap { expected_seq: 8 }));
+        let root = "jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=".parse().expect("a root");
+        is_the_example(&root_mismatch(root));
+        let difference = Difference { seq: 7, accepted: root, sent: Hash::ZERO, records: 1 };
+        is_the_example(&refusal(StreamNo(0), seq(7), Refusal::Reserialised(difference)));
+        is_the_example(&refusal(StreamNo(0), seq(7), Refusal::Rewritten(difference)));
+    }
+
+    #[test]
+    fn what_can_not_be_reported_yet_says_when_to_come_again() {
+        let difference = Difference { seq: 7, accepted: Hash::ZERO, sent: Hash([1; 32]), records: 1 };
+        let later = refusal(StreamNo(0), Seq::FIRST, Refusal::Untold { difference, wait_s: 17 });
+        assert_eq!((later.code, later.retry_after_s()), (Code::TooManyRequests, Some(17)));
+        assert_eq!(later.field("seq"), Some(&json!(7)));
+        let full = refusal(StreamNo(0), Seq::FIRST, Refusal::Unavailable(Unavailable::Alerts));
+        assert_eq!((full.code, full.retry_after_s()), (Code::Unavailable, Some(HEALING_S)));
+    }
 }

@@ -98,6 +98,10 @@ impl Store for EmbeddedStore {
     async fn last_batch(&self, key: StreamKey) -> Result<Option<KnownBatch>, StoreError> {
         Ok(self.last_up_to(key, Seq::MAX).await?.pop())
     }
+
+    fn well(&self) -> Result<(), String> {
+        self.engine.well()
+    }
 }
 
 /// Operator, stream, first seq; big-endian, so that order of bytes is order of seqs.

@@ -93,4 +93,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last batch of the row with the largest first seq of a stream.
     async fn last_batch(&self, key: StreamKey) -> Result<Option<KnownBatch>, StoreError>;
+
+    /// Whether rows can be written, as far as is known.
+    ///
+    /// # Errors
+    /// The reason.
+    fn well(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

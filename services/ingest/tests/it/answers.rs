@@ -83,8 +83,10 @@ async fn other_values_are_a_rewrite_attempt_with_an_alert_and_other_bytes_are_no
     let answer = operator.send(&ingest, 0, &forged).await;
     assert_eq!(answer.code(), (409, "rewrite-attempt"));
     assert_eq!(answer.body["seq"], 4);
+    // The very same attempt is refused again and is no new event.
+    assert_eq!(operator.send(&ingest, 0, &forged[3..]).await.code(), (409, "rewrite-attempt"));
     // One that goes on beyond what is accepted is caught, too, and nothing of it is appended.
-    let beyond = [forged[3].clone(), sent[4].clone(), record(6)];
+    let beyond = [forged[3].replace(": 1,", ": 2,"), sent[4].clone(), record(6)];
     assert_eq!(operator.send(&ingest, 0, &beyond).await.code(), (409, "rewrite-attempt"));
     assert_eq!(world.records(operator.id, 0).await.len(), 5);
 
@@ -97,6 +99,8 @@ async fn other_values_are_a_rewrite_attempt_with_an_alert_and_other_bytes_are_no
     assert_eq!(event.sent_leaf, root(&forged[3..4]));
     assert_eq!(alert.headers.get("ce-type"), Some("org.dsom.alert.rewrite-attempt.v1"));
     let second = bus.next_of(subjects::ALERTS, &subject, alert.seq + 1).await.expect("reads").expect("another");
+    let event: RewriteAttempt = serde_json::from_slice(&second.payload).expect("an event");
+    assert_eq!((event.seq.get(), event.sent_leaf), (4, root(&beyond[..1])));
     assert_eq!(bus.next_of(subjects::ALERTS, &subject, second.seq + 1).await.expect("reads"), None, "two attempts");
 }
 

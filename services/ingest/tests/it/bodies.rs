@@ -60,6 +60,7 @@ async fn what_is_no_batch_is_refused_with_its_code_and_changes_nothing() {
     let (ndjson, json) = ("application/x-ndjson", "application/json");
     let (one, two) = (record(1), record(2));
     let lines = |count: u64| records(1..count + 1).join("\n").into_bytes();
+    let names = format!("{{{}\"at\":1}}", "\"at\":1,".repeat((BATCH_BYTES_MAX - 8) / 7)).into_bytes();
     let cases: Vec<(u16, &str, &str, Headers, Vec<u8>)> = vec![
         (415, "unsupported-media-type", "text/plain", &[], one.clone().into()),
         (415, "unsupported-media-type", "application/x-www-form-urlencoded", &[], one.clone().into()),
@@ -78,6 +79,9 @@ async fn what_is_no_batch_is_refused_with_its_code_and_changes_nothing() {
         (413, "too-big", ndjson, &[], vec![b'x'; SENT_BYTES_MAX + 1]),
         (413, "too-big", ndjson, &[("Content-Encoding", "gzip")], gzip(&vec![b' '; BATCH_BYTES_MAX + 1])),
         (413, "too-big", ndjson, &[("Content-Encoding", "zstd")], zstd(&vec![b' '; 1 << 30])),
+        // One record as large as a batch may be, a kilobyte as sent: refused without being read.
+        (422, "invalid-records", ndjson, &[("Content-Encoding", "zstd")], zstd(&names)),
+        (422, "invalid-records", json, &[("Content-Encoding", "zstd")], zstd(&names)),
         (422, "invalid-records", json, &[], format!("[{one},1]").into()),
         (422, "invalid-records", ndjson, &[], one.replace("{\"seq\"", "{\"seq\":1,\"seq\"").into()),
         (422, "invalid-records", ndjson, &[], one.replace("{\"seq\"", "{\"extra\":[[[[1]]]],\"seq\"").into()),

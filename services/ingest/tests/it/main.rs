@@ -12,4 +12,5 @@ mod replicas;
 mod sandbox;
 mod signatures;
 mod tokens;
+mod vectors;
 mod world;

@@ -8,6 +8,8 @@ use contracts::ask::{FramesAnswer, FramesQuery};
 use contracts::frame::Frame;
 use contracts::{Seq, StreamNo, subjects};
 
+use futures::{FutureExt as _, StreamExt as _};
+
 use crate::world::{Operator, World, eventually, records, root};
 
 /// What chaining does for ingest: seals what is on `TX` and trims it. The frames it has sealed.
@@ -56,6 +58,7 @@ async fn what_was_sealed_and_trimmed_is_checked_against_chaining_even_without_an
         receipts.push(operator.send(&first, 0, batch).await.claims(&first).await);
     }
     let sealed = seal(&world, &bus, &operator).await;
+    world.without_chaining();
     let _chaining = answer_for(&bus, sealed, &operator).await;
     let unsealed = records(61..64);
     receipts.push(operator.send(&first, 0, &unsealed).await.claims(&first).await);
@@ -95,6 +98,7 @@ async fn without_chaining_only_what_the_index_knows_can_be_answered() {
         assert_eq!(operator.send(&first, 0, batch).await.status, 201);
     }
     seal(&world, &bus, &operator).await;
+    world.without_chaining();
     first.running.stop().await;
 
     let ingest = world.ingest("a").await;
@@ -109,4 +113,63 @@ async fn without_chaining_only_what_the_index_knows_can_be_answered() {
     assert_eq!(operator.receipt(&wiped, 0, 1).await.code(), (503, "unavailable"));
     assert_eq!(operator.receipt(&wiped, 0, 12).await.status, 200, "the last message still rests on TX");
     assert_eq!(operator.send(&wiped, 0, &fresh).await.status, 200);
+}
+
+#[actix_rt::test]
+async fn a_chaining_that_hangs_is_not_asked_again_and_again() {
+    let world = World::new();
+    let (first, operator, bus) = (world.ingest("a").await, world.operator(), world.bus().await);
+    for batch in records(1..7).chunks(1) {
+        assert_eq!(operator.send(&first, 0, batch).await.status, 201);
+    }
+    seal(&world, &bus, &operator).await;
+    world.without_chaining();
+    first.running.stop().await;
+    let client = async_nats::connect(world.nats.url()).await.expect("connects");
+    let mut questions = client.subscribe(subjects::ASK_FRAMES).await.expect("subscribes");
+    client.flush().await.expect("the server knows");
+
+    let ingest = world.ingest("wiped").await;
+    for seq in 1..6 {
+        let answer = operator.receipt(&ingest, 0, seq).await;
+        assert_eq!(answer.code(), (503, "unavailable"));
+        assert!(answer.body["detail"].as_str().expect("text").contains("chaining"), "{}", answer.body);
+    }
+    let mut asked = 0;
+    while questions.next().now_or_never().is_some() {
+        asked += 1;
+    }
+    // One question an answer would be five, and four an answer twenty. A slow machine may ask again after the rest.
+    assert!((1..=3).contains(&asked), "{asked}");
+}
+
+#[actix_rt::test]
+async fn what_chaining_has_sealed_is_not_accepted_again_over_a_broker_that_lost_it() {
+    let mut world = World::new();
+    let (first, operator) = (world.ingest("a").await, world.operator());
+    let all = records(1..7);
+    assert_eq!(operator.send(&first, 0, &all).await.status, 201);
+    let sealed = seal(&world, &world.bus().await, &operator).await;
+    first.running.stop().await;
+    world.without_chaining();
+    world.nats.stop();
+    std::fs::remove_dir_all(world.nats.dir().join("store")).expect("removes");
+    world.nats.restart();
+    // The register was lost with it.
+    testkit::register::publish(
+        &world.nats,
+        &world.operators().iter().copied().map(testkit::register::standing).collect::<Vec<_>>(),
+    )
+    .await;
+
+    // Nothing says that TX ever held anything, but for chaining.
+    let wiped = world.ingest("wiped").await;
+    let forged = records(1..7);
+    assert_eq!(operator.send(&wiped, 0, &forged).await.code(), (503, "unavailable"), "chaining does not answer");
+    let bus = world.bus().await;
+    let _chaining = answer_for(&bus, sealed, &operator).await;
+    let answer = operator.send(&wiped, 0, &forged).await;
+    assert_eq!(answer.code(), (503, "unavailable"));
+    assert!(answer.body["detail"].as_str().expect("text").contains("lost"), "{}", answer.body);
+    assert_eq!(world.frames(operator.id, 0).await.len(), 0);
 }

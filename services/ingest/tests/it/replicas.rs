@@ -9,6 +9,11 @@ use rand::{RngExt, SeedableRng};
 
 use crate::world::{World, record, records, root};
 
+/// The public half of the world's receipt key (RFC 8410, section 10.1).
+const OLD_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+/// The key after it (RFC 8032, section 7.1, test 1).
+const NEW: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+
 #[actix_rt::test]
 async fn two_processes_and_many_senders_append_every_record_once() {
     let seed: u64 = rand::random();
@@ -84,4 +89,31 @@ async fn fifty_copies_at_once_are_one_acceptance() {
         assert_eq!(answer.claims(&a).await, claims);
     }
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+}
+
+#[actix_rt::test]
+async fn receipts_of_the_old_and_of_the_new_key_verify_at_either_process_while_keys_change_places() {
+    let (world, put) = (World::new(), |world: &World, name: &str, pem: &str| {
+        let path = world.dir.path().join(name);
+        std::fs::write(&path, pem).expect("writes");
+        path
+    });
+    let (public, new) = (put(&world, "old.pub.pem", OLD_PUBLIC), put(&world, "new.pem", NEW));
+    let first = ingest::config::Config { receipt_keys_beside: new.display().to_string(), ..world.config("a") };
+    let beside = format!("{} , ", public.display());
+    let then = ingest::config::Config { receipt_key: new, receipt_keys_beside: beside, ..world.config("b") };
+    let (a, b, operator) = (world.ingest_with(first).await, world.ingest_with(then.clone()).await, world.operator());
+    let lines = records(1..4);
+    let old = operator.send(&a, 0, &lines).await;
+    let again = operator.send(&b, 0, &lines).await;
+    assert_eq!((old.status.as_u16(), again.status.as_u16()), (201, 200));
+    assert_ne!(old.body["receipt"], again.body["receipt"], "two keys sign");
+    let claims = old.claims(&a).await;
+    for (answer, served) in [(&old, &b), (&again, &a), (&again, &b)] {
+        assert_eq!(answer.claims(served).await, claims);
+    }
+    // A file that can't be read is told at the start, not when somebody needs the key.
+    let bad = ingest::config::Config { receipt_keys_beside: "/no/such.pem".into(), ..then };
+    let refused = ingest::start(bad).await.err().expect("refused");
+    assert!(matches!(refused, ingest::error::StartError::ReceiptKey(_)), "{refused}");
 }

@@ -2,9 +2,13 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use bus::{Bus, BusConfig};
+use bus::{Answering, Bus, BusConfig};
+use bytes::Bytes;
+use contracts::ask::FramesAnswer;
 use contracts::frame::{Frame, Unpacker};
 use contracts::receipt::{Claims, Env, Receipt};
 use contracts::{Hash, OperatorId, StreamNo, UnixMillis, subjects};
@@ -32,6 +36,9 @@ pub struct World {
     fresh: Vec<OperatorId>,
     used: AtomicUsize,
     told: tokio::sync::OnceCell<()>,
+    /// Who answers for chaining that nothing is sealed, as long as a test has no chaining of its own.
+    chaining: Mutex<Option<Answering>>,
+    answers: tokio::sync::OnceCell<()>,
 }
 
 /// One ingest process, started in the test's own.
@@ -64,7 +71,17 @@ impl World {
         std::fs::write(dir.path().join("receipt.pem"), RECEIPT_KEY).expect("writes");
         let fresh = (0..OPERATORS).map(|_| OperatorId::new(uuid::Uuid::new_v4()).expect("not nil")).collect();
         let (nats, http) = (NatsServer::start(), reqwest::Client::new());
-        Self { nats, issuer, dir, http, fresh, used: AtomicUsize::new(0), told: Default::default() }
+        Self {
+            nats,
+            issuer,
+            dir,
+            http,
+            fresh,
+            used: AtomicUsize::new(0),
+            told: Default::default(),
+            chaining: Mutex::default(),
+            answers: Default::default(),
+        }
     }
 
     /// The configuration of the process `name`, which has an index of its own.
@@ -83,6 +100,7 @@ impl World {
             token_audience: AUDIENCE.into(),
             client_cert: Default::default(),
             receipt_key: self.dir.path().join("receipt.pem"),
+            receipt_keys_beside: String::new(),
             receipt_issuer: RECEIPT_ISSUER.into(),
             env: Env::Test,
             oidc: None,
@@ -108,12 +126,32 @@ impl World {
 
     /// As [`Self::ingest_with`], with nobody on the register but whom the test puts there.
     pub async fn ingest_untold(&self, config: ingest::config::Config) -> Ingest {
+        self.let_chaining_answer().await;
         let running = ingest::start(config).await.expect("starts");
         Ingest { url: format!("http://{}", running.addr()), running }
     }
 
+    /// Lets chaining answer that nothing is sealed, until a test has it silent.
+    async fn let_chaining_answer(&self) {
+        let begin = async || {
+            let nothing = FramesAnswer { sealed_through: 0, frames: Vec::new() }.encode();
+            let answer = move |_: Bytes| std::future::ready(Ok(nothing.clone()));
+            let bus = self.bus().await;
+            *self.chaining.lock().expect("one thread") = Some(bus.answer(subjects::ASK_FRAMES, answer));
+            let asked = || bus.ask(subjects::ASK_FRAMES, Bytes::new(), Duration::from_secs(1));
+            eventually("chaining to answer", || async { asked().await.ok() }).await;
+        };
+        self.answers.get_or_init(begin).await;
+    }
+
+    /// From now on chaining does not answer, unless the test does.
+    pub fn without_chaining(&self) {
+        *self.chaining.lock().expect("one thread") = None;
+    }
+
     /// Puts the operators of the world and those of the data set on the register, once.
     pub async fn tell(&self) {
+        self.let_chaining_answer().await;
         let tell = async || {
             let with_data = testkit::data_files().into_iter().map(|file| file.operator);
             let standings: Vec<_> = self.fresh.iter().copied().chain(with_data).map(register::standing).collect();

@@ -6,14 +6,15 @@
 //! long as they like; the next one is shown beside it.
 //!
 //! Two processes that both write can't fork the history: a version is written once. Who loses reads what the other
-//! wrote and refuses the order as stale. Every few seconds it reads for itself what others wrote, and puts in force
-//! what was announced for today.
+//! wrote and refuses the order as stale. Every few seconds it reads for itself what others wrote, puts in force what was
+//! announced for today, and lets go of domains whose licences have ended: time alone does that, and nobody tells of it.
 
 mod access;
 mod feeds;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -25,6 +26,7 @@ pub use feeds::{Feeds, SignedFeed, Signer};
 
 use crate::domain::calendar::Calendar;
 use crate::domain::history::{Author, EntityId};
+use crate::domain::operator::licence::HeldDomain;
 use crate::domain::sites::decide::{self, Circumstances, Order, Refusal};
 use crate::domain::sites::domain_name::DomainName;
 use crate::domain::sites::licensed::Licensed;
@@ -116,7 +118,7 @@ pub enum Failure {
 /// Whose domains are licensed now, of some operators: all of theirs.
 #[derive(Debug, Message)]
 #[rtype(result = "Vec<Touched>")]
-pub struct SetLicensed(pub Vec<(OperatorId, Vec<DomainName>)>);
+pub struct SetLicensed(pub Vec<(OperatorId, Vec<HeldDomain>)>);
 
 /// A licensed domain that a listed one is, is above or is below.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +129,7 @@ pub struct Touched {
     pub listed: DomainName,
 }
 
-/// Take in what others wrote, and put in force what is due.
+/// Take in what others wrote, put in force what is due, and let go of domains that are no longer licensed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct CatchUp;
@@ -169,12 +171,14 @@ pub enum LoadError {
 pub struct ListKeeper {
     around: Surroundings,
     shown: watch::Sender<Shown>,
+    /// Licensed domains that were told, as long as their licences last.
+    held: BTreeMap<OperatorId, Vec<HeldDomain>>,
     failing: bool,
 }
 
 impl ListKeeper {
     fn new(around: Surroundings, shown: watch::Sender<Shown>) -> Self {
-        Self { around, shown, failing: false }
+        Self { around, shown, held: BTreeMap::new(), failing: false }
     }
 
     fn show(&self, sites: Arc<Sites>) {
@@ -183,6 +187,21 @@ impl ListKeeper {
             shown.sites = sites;
             changed
         });
+    }
+
+    /// Lets go of domains whose licences have ended since.
+    fn lapse(&mut self) {
+        let now = (self.around.clock)();
+        let over = |held: &[HeldDomain]| held.iter().any(|one| one.until <= now);
+        if !self.held.values().any(|held| over(held)) {
+            return;
+        }
+        let mut licensed = Licensed::clone(&self.shown.borrow().licensed);
+        for (operator, held) in self.held.iter_mut().filter(|(_, held)| over(held)) {
+            held.retain(|one| one.until > now);
+            licensed.set_licensed(*operator, held.iter().map(|one| one.domain.clone()));
+        }
+        self.shown.send_modify(|shown| shown.licensed = Arc::new(licensed));
     }
 }
 
@@ -265,6 +284,8 @@ impl Handler<Decide> for ListKeeper {
     type Result = AtomicResponse<Self, Result<Decided, NotDecided>>;
 
     fn handle(&mut self, Decide { order, by, version }: Decide, _: &mut Self::Context) -> Self::Result {
+        // A block is held against the licences as they are at this moment.
+        self.lapse();
         let (around, mut shown) = (self.around.clone(), self.shown.borrow().clone());
         let work = async move {
             let decided = decide(&around, &mut shown, order, by, Some(version)).await;
@@ -281,6 +302,7 @@ impl Handler<CatchUp> for ListKeeper {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _: CatchUp, _: &mut Self::Context) -> Self::Result {
+        self.lapse();
         let (around, mut shown) = (self.around.clone(), self.shown.borrow().clone());
         let work = async move {
             let looked = look(&around, &mut shown).await;
@@ -306,13 +328,18 @@ impl Handler<SetLicensed> for ListKeeper {
         let Shown { sites, licensed } = self.shown.borrow().clone();
         let mut licensed = Licensed::clone(&licensed);
         let mut touched = Vec::new();
-        for (operator, domains) in all {
+        let now = (self.around.clock)();
+        for (operator, mut held) in all {
+            // At a start there are licences among them that ended long ago.
+            held.retain(|one| one.until > now);
+            let domains: Vec<DomainName> = held.iter().map(|one| one.domain.clone()).collect();
             let listed = |domain: &DomainName| {
                 let listed = sites.list().touched(domain)?.clone();
                 Some(Touched { licensed: domain.clone(), listed })
             };
             touched.extend(domains.iter().filter_map(listed));
             licensed.set_licensed(operator, domains);
+            self.held.insert(operator, held);
         }
         self.shown.send_modify(|shown| shown.licensed = Arc::new(licensed));
         touched

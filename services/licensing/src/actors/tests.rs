@@ -254,7 +254,7 @@ impl Process {
         }
         let granted = self.propose(id, Decision::Approve { licence: 1 }).await;
         let fee = Fee { amount: 100, currency: "UAH".into() };
-        for command in [Command::Confirm { proposal: granted }, Command::Bill { licence: 1, fee }, paid] {
+        for command in [Command::Confirm { proposal: granted, ground: None }, Command::Bill { licence: 1, fee }, paid] {
             self.decide(id, 2, command).await.expect("is done");
         }
         let expires = Moment(UnixMillis(now().0 + 86_400_000));

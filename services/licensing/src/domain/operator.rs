@@ -1,7 +1,10 @@
 //! An operator: a legal entity, its licences and keys. Its state is what its facts make of it; commands are held against the state and
 //! become facts, or are refused.
 
+pub mod certificate;
+mod check;
 pub mod decide;
+pub mod difference;
 mod domains;
 pub mod fact;
 pub mod keys;
@@ -21,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::history::{Author, BadHistory, EntityId, Event, Head, Kind};
-use super::sites::domain_name::DomainName;
 use fact::{Decision, Fact, Ground, LegalEntity};
 use keys::Key;
-use licence::{Licence, Step, after};
+use licence::{HeldDomain, Licence, Step, after};
+use request::OPERATOR_ROLE;
 
 /// A scope of an access token: send records.
 pub const RECORDS_WRITE: &str = "records:write";
@@ -43,10 +46,12 @@ pub const USUAL_SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ];
 pub struct Proposal {
     /// What is to be decided.
     pub decision: Decision,
-    /// What it rests on; `None`: the operator asked for it.
+    /// What it rests on; `None`: the operator asked for it, and no clerk has taken it up.
     pub ground: Option<Ground>,
-    /// Who proposed it.
+    /// Who proposed it, or asked for it.
     pub by: Author,
+    /// The clerk who took up what the operator asked for.
+    pub endorsed_by: Option<Author>,
     /// When.
     pub at: UnixMillis,
     /// Up to when it may be confirmed.
@@ -117,7 +122,12 @@ impl Proposal {
 
     /// Whether the operator itself asked for it.
     pub fn is_request(&self) -> bool {
-        self.ground.is_none()
+        self.ground.is_none() || self.endorsed_by.is_some()
+    }
+
+    /// The clerk whose proposal it is; `None`: the operator asked for it, and no clerk has taken it up.
+    pub fn clerk(&self) -> Option<&Author> {
+        if self.is_request() { self.endorsed_by.as_ref() } else { Some(&self.by) }
     }
 }
 
@@ -171,6 +181,9 @@ impl Operator {
             }
             (Some(_), _) => {}
         }
+        if by.role == OPERATOR_ROLE && !matches!(fact, Fact::Requested { .. }) {
+            return Err("an operator did what clerks do");
+        }
         match fact {
             Fact::Registered { entity } | Fact::Amended { entity } => self.entity = Some(entity),
             Fact::Applied { kind, places } => {
@@ -187,16 +200,31 @@ impl Operator {
                 licence.fee_paid_at = Some(paid_at.0);
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
-                let waiting = Proposal { decision, ground: Some(ground), by, at, expires: expires.0, bytes };
+                let (ground, expires) = (Some(ground), expires.0);
+                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, bytes };
                 self.propose(proposal, waiting)?;
             }
             Fact::Requested { proposal, expires, decision } => {
-                let waiting = Proposal { decision, ground: None, by, at, expires: expires.0, bytes };
+                let expires = expires.0;
+                let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, bytes };
                 self.propose(proposal, waiting)?;
+            }
+            Fact::Endorsed { proposal, expires, ground } => {
+                let waiting = self.proposals.get_mut(&proposal).filter(|proposal| proposal.waits(at));
+                let asked = waiting.ok_or("no such proposal waited")?;
+                if asked.clerk().is_some() {
+                    return Err("it was a clerk's already");
+                }
+                if asked.by.sub == by.sub {
+                    return Err("who asked for it took it up");
+                }
+                let asked = Arc::make_mut(asked);
+                (asked.ground, asked.endorsed_by, asked.expires) = (Some(ground), Some(by), expires.0);
+                asked.bytes = asked.bytes.saturating_add(bytes);
             }
             Fact::Confirmed { proposal } => {
                 let waiting = self.open(proposal, at)?;
-                if waiting.by.sub == by.sub {
+                if waiting.clerk().ok_or("no clerk had taken it up")?.sub == by.sub {
                     return Err("who proposed it confirmed it");
                 }
                 self.carry_out(&waiting.decision, at)?;
@@ -308,8 +336,9 @@ impl Operator {
         self.licences.iter().filter_map(|licence| licence.active.first()).map(|time| time.from).min()
     }
 
-    /// What a token for one of its keys may allow. Who is not live has nothing to send; who is suspended, or was licensed once, still
-    /// settles its wagers and so still sends.
+    /// What a token for one of its keys may allow. Who is not live has nothing to send. Who is live keeps it whatever becomes of its
+    /// licences: open wagers are still to be settled, and a wager that was taken without a licence is a fact that the regulator wants
+    /// more than any other; it is recorded with its flag. What ends sending is that the keys are revoked, or over.
     pub fn scopes(&self, env: Env) -> &'static [&'static str] {
         match env {
             Env::Test if self.entity.is_some() => SCOPES,
@@ -318,10 +347,9 @@ impl Operator {
         }
     }
 
-    /// The domains of its licences that are in the register and not at their end.
-    pub fn licensed_domains(&self) -> Vec<DomainName> {
-        let held = |licence: &&Licence| matches!(licence.state, LicenceState::Active | LicenceState::Suspended);
-        self.licences.iter().filter(held).flat_map(|licence| licence.places.domains.iter().cloned()).collect()
+    /// The domains of its licences that are in the register, each up to when.
+    pub fn licensed_domains(&self) -> Vec<HeldDomain> {
+        self.licences.iter().flat_map(Licence::held_domains).collect()
     }
 
     /// As the other services are told.

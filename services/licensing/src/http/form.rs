@@ -1,6 +1,6 @@
 //! Bodies and preconditions of writes: a JSON form without a member too many, and the version it was decided on.
 
-use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::problems::Code;
 use futures::StreamExt;
@@ -14,12 +14,37 @@ use crate::domain::history::CHANGE_BYTES_MAX;
 ///
 /// # Errors
 /// 415, 413, 400 `bad-body`, or 422 `invalid-form` with the member.
-pub async fn read<T: DeserializeOwned>(request: &HttpRequest, mut payload: web::Payload) -> Result<T, ApiError> {
+pub async fn read<T: DeserializeOwned>(request: &HttpRequest, payload: web::Payload) -> Result<T, ApiError> {
+    is_json(request)?;
+    parse(&whole(payload).await?)
+}
+
+/// The same where the body may be left out.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_if_any<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Option<T>, ApiError> {
+    let body = whole(payload).await?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    is_json(request)?;
+    parse(&body).map(Some)
+}
+
+fn is_json(request: &HttpRequest) -> Result<(), ApiError> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(ApiError::new(Code::UnsupportedMediaType, "Content-Type must be application/json"));
+    match essence.eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => Err(ApiError::new(Code::UnsupportedMediaType, "Content-Type must be application/json")),
     }
+}
+
+async fn whole(mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::new(Code::BadBody, error.to_string()))?;
@@ -28,7 +53,11 @@ pub async fn read<T: DeserializeOwned>(request: &HttpRequest, mut payload: web::
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&body).map_err(|error| match error.classify() {
+    Ok(body)
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => invalid("", &error.to_string()),
         _ => ApiError::new(Code::BadBody, error.to_string()),
     })
@@ -59,4 +88,13 @@ pub fn tagged(version: u64, mut answer: HttpResponse) -> HttpResponse {
         answer.headers_mut().insert(ETAG, tag);
     }
     answer
+}
+
+/// Whether the reader has this version (RFC 9110 §13.1.2): a list of tags, compared weakly, or `*`.
+pub fn has(request: &HttpRequest, etag: &str) -> bool {
+    let given = request.headers().get_all(IF_NONE_MATCH).filter_map(|given| given.to_str().ok());
+    let weak = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    // Our tags hold no comma.
+    let mut tags = given.flat_map(|given| given.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || weak(tag) == weak(etag))
 }

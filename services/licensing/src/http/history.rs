@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use contracts::problems::Code;
 use contracts::{OperatorId, UnixMillis};
 use runtime::ApiError;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
 
 use super::people::Reader;
-use super::{Service, operators, refusal};
-use crate::domain::history::{Event, made_at};
+use super::{Service, operators, refusal, schemas};
+use crate::domain::history::made_at;
 use crate::domain::operator::Operator;
-use crate::domain::operator::view::differences;
 
 /// Changes on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -36,7 +37,7 @@ pub struct Which {
 /// The changes of an operator in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can follow `previous`
 /// from change to change (SHA-256 of a zero byte and the bytes) up to `head` of the operator.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}/history", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
+    get, path = "/v1/operators/{operator}/history", tag = "operators", params(schemas::OfOperator, Which), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
 )]
 pub async fn get(
@@ -55,16 +56,20 @@ pub async fn get(
         let page = page.map_err(|error| refusal::store(&error))?;
         let last = page.len() < READ;
         for change in page {
-            let now = UnixMillis(0);
-            let before = (change.version > after).then(|| json!(operator.view(&service.calendar, now)));
-            operator.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
-            let Some(before) = before else { continue };
+            if change.version <= after {
+                operator.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
+                continue;
+            }
             if changes.len() == limit {
                 more = true;
                 break;
             }
-            let after = json!(operator.view(&service.calendar, operator.head.at));
-            changes.push(entry(&operator, &change.bytes, (change.version > 1).then_some(&before), &after)?);
+            let told = operator.follow_telling(&change.bytes, &service.calendar);
+            let (event, differences) = told.map_err(|error| ApiError::internal(&error))?;
+            changes.push(json!({
+                "version": event.version, "at": event.at, "by": event.by, "fact": event.fact, "differences": differences,
+                "hash": operator.head.hash, "change": STANDARD.encode(&change.bytes),
+            }));
         }
         if last {
             break;
@@ -75,19 +80,6 @@ pub async fn get(
     }
     let next = more.then(|| after + changes.len() as u64);
     Ok(HttpResponse::Ok().json(json!({"changes": changes, "next": next})))
-}
-
-fn entry(operator: &Operator, bytes: &[u8], before: Option<&Value>, after: &Value) -> Result<Value, ApiError> {
-    use base64::Engine;
-    let event: Event<Value> = serde_json::from_slice(bytes).map_err(|error| ApiError::internal(&error))?;
-    // What changes with every change says nothing.
-    let told = |pointer: &str| !["/version", "/head", "/changed_at"].contains(&pointer);
-    let mut differences = differences(before.unwrap_or(&Value::Object(Default::default())), after);
-    differences.retain(|one| told(&one.pointer));
-    Ok(json!({
-        "version": event.version, "at": event.at, "by": event.by, "fact": event.fact, "differences": differences,
-        "hash": operator.head.hash, "change": base64::engine::general_purpose::STANDARD.encode(bytes),
-    }))
 }
 
 impl Service {

@@ -1,4 +1,5 @@
-//! `/v1/operators/{operator}/keys/requests`: what an operator asks for itself. A request is a proposal that one clerk confirms.
+//! `/v1/operators/{operator}/keys/requests`: what an operator asks for itself. One clerk takes a request up
+//! as a proposal, another confirms it.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::clients::Client;
-use super::{Service, form, operators, people, refusal};
+use super::{Service, form, operators, people, refusal, schemas};
 use crate::actors::{Decide, now};
 use crate::domain::operator::Operator;
 use crate::domain::operator::decide::Command;
@@ -67,8 +68,8 @@ impl From<KeyDecision> for Decision {
 
 /// The caller's keys, and what it asked for that waits for a clerk. The ETag is what a request must send as If-Match.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}/keys/requests", tag = "keys", security(("bearer" = ["keys:propose"])),
-    responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))
+    get, path = "/v1/operators/{operator}/keys/requests", tag = "keys", params(schemas::OfOperator), security(("bearer" = ["keys:propose"])),
+    responses((status = 200, description = "`version`, `keys`, `requests`", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     client: Client,
@@ -83,11 +84,11 @@ pub async fn get(
         .ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))
 }
 
-/// Asks for a key of the caller's own to be registered (with the proof that the caller holds it) or revoked. A clerk must confirm it;
-/// until then nothing changes. At most 10 wait at a time, for as long as any proposal.
+/// Asks for a key of the caller's own to be registered (with the proof that the caller holds it) or revoked. One clerk takes it
+/// up, another confirms it; until then nothing changes. At most 10 wait at a time, for as long as any proposal.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/keys/requests", tag = "keys", request_body = Object,
-    security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))
+    post, path = "/v1/operators/{operator}/keys/requests", tag = "keys", request_body = schemas::KeyRequest,
+    params(schemas::OfOperator), security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))
 )]
 pub async fn post(
     request: HttpRequest,

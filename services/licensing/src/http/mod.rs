@@ -1,5 +1,6 @@
 //! The routes of licensing: decode, one message to a desk, encode.
 
+mod as_of;
 mod certificates;
 mod clients;
 mod form;
@@ -11,8 +12,12 @@ pub mod operators;
 pub mod people;
 mod refusal;
 pub mod register;
+pub mod roster;
+mod schemas;
 pub mod sites;
+mod table;
 pub mod token;
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,8 +142,9 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: L
         .route("/test/jwks.json", web::get().to(metadata::test))
         .route("/v1/register", web::get().to(register::json))
         .route("/v1/register.csv", web::get().to(register::csv))
-        .route("/v1/proposals", web::get().to(operators::waiting))
-        .route("/v1/operators", web::get().to(operators::list))
+        .route("/v1/proposals", web::get().to(waiting::get))
+        .route("/v1/operators", web::get().to(roster::json))
+        .route("/v1/operators.csv", web::get().to(roster::csv))
         .service(
             web::resource("/v1/operators/{operator}")
                 .route(web::get().to(operators::get))

@@ -2,6 +2,7 @@
 
 use contracts::problems::Code;
 use runtime::openapi::{Problem, Refusals, finish};
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 /// What every route with a token can answer.
@@ -15,6 +16,7 @@ const CHANGE: &[Code] = &[Code::PreconditionRequired, Code::Stale, Code::Conflic
 /// The refusals of each route of the register.
 const REGISTER: &[Refusals] = &[
     ("/v1/operators", "get", &[ALWAYS, &[Code::BadRequest]]),
+    ("/v1/operators.csv", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/operators/{operator}", "get", &[ALWAYS, NAMED]),
     ("/v1/operators/{operator}", "put", &[ALWAYS, &[Code::BadRequest], FORM, CHANGE]),
     ("/v1/operators/{operator}/history", "get", &[ALWAYS, NAMED]),
@@ -26,7 +28,7 @@ const REGISTER: &[Refusals] = &[
     (
         "/v1/operators/{operator}/proposals/{proposal}/confirmation",
         "post",
-        &[ALWAYS, NAMED, CHANGE, &[Code::OwnProposal, Code::ProposalOver]],
+        &[ALWAYS, NAMED, FORM, CHANGE, &[Code::OwnProposal, Code::ProposalOver]],
     ),
     (
         "/v1/operators/{operator}/proposals/{proposal}/refusal",
@@ -34,9 +36,9 @@ const REGISTER: &[Refusals] = &[
         &[ALWAYS, NAMED, FORM, CHANGE, &[Code::ProposalOver]],
     ),
     ("/v1/operators/{operator}/certificates", "post", &[ALWAYS, NAMED, FORM, CHANGE]),
-    ("/v1/proposals", "get", &[ALWAYS]),
-    ("/v1/register", "get", &[&[Code::Internal]]),
-    ("/v1/register.csv", "get", &[&[Code::Internal]]),
+    ("/v1/proposals", "get", &[ALWAYS, &[Code::BadRequest]]),
+    ("/v1/register", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
+    ("/v1/register.csv", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
 ];
 
 /// The routes.
@@ -54,7 +56,8 @@ const REGISTER: &[Refusals] = &[
         super::metadata::test,
         super::register::json,
         super::register::csv,
-        super::operators::list,
+        super::roster::json,
+        super::roster::csv,
         super::operators::get,
         super::operators::put,
         super::operators::apply,
@@ -63,7 +66,7 @@ const REGISTER: &[Refusals] = &[
         super::operators::confirm,
         super::operators::decline,
         super::operators::certify,
-        super::operators::waiting,
+        super::waiting::get,
         super::history::get,
         super::key_requests::get,
         super::key_requests::post,
@@ -90,13 +93,48 @@ struct Routes;
 /// The document, pretty-printed.
 pub fn document() -> String {
     let refusals = [REGISTER, super::sites::REFUSALS].concat();
-    finish(Routes::openapi(), &refusals)
+    let mut document: Value = serde_json::from_str(&finish(Routes::openapi(), &refusals)).unwrap_or_default();
+    operations(&mut document).for_each(|(method, operation)| declare_conditions(method, operation));
+    format!("{document:#}\n")
+}
+
+/// Every operation of the document, with its method.
+fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).flatten()
+}
+
+/// Conditional requests (RFC 9110 section 13), by what a route answers: one that asks for the version takes it as If-Match, one that says
+/// 304 takes If-None-Match, and both show their version.
+fn declare_conditions(method: &str, operation: &mut Value) {
+    let answers = |operation: &Value, status: &str| operation.pointer(&format!("/responses/{status}")).is_some();
+    let (changes, cached) = (answers(operation, "428"), answers(operation, "304"));
+    let named = |name: &str, needed: bool, what: &str| json!({"name": name, "in": "header", "required": needed, "description": what, "schema": {"type": "string"}});
+    let mut parameters = Vec::new();
+    if changes {
+        // What is put where nothing was has no version yet.
+        let what = "The ETag that was read: what is decided is decided on that version";
+        parameters.push(named("If-Match", method != "put", what));
+    }
+    if cached {
+        parameters.push(named("If-None-Match", false, "The ETag that the reader has"));
+    }
+    let Some(operation) = operation.as_object_mut().filter(|_| changes || cached) else { return };
+    if let Some(declared) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut() {
+        declared.extend(parameters);
+    }
+    let answers = operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten();
+    for (_, answer) in answers.filter(|(status, _)| ["200", "201", "304"].contains(&status.as_str())) {
+        if let Some(answer) = answer.as_object_mut() {
+            let tag = json!({"description": "The version that is shown", "schema": {"type": "string"}});
+            answer.insert("headers".to_owned(), json!({"ETag": tag}));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     #[test]
     fn the_document_in_git_is_this_one() {
@@ -109,6 +147,36 @@ mod tests {
         let document: Value = serde_json::from_str(&document()).expect("JSON");
         for (path, method, _) in REGISTER.iter().chain(crate::http::sites::REFUSALS) {
             assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_declared_where_they_are_asked_for() {
+        let document: Value = serde_json::from_str(&document()).expect("JSON");
+        let header = |path: &str, method: &str, name: &str| {
+            let operation = &document["paths"][path][method];
+            let declared = operation["parameters"].as_array().into_iter().flatten();
+            let found: Vec<&Value> = declared.filter(|one| one["in"] == "header" && one["name"] == name).collect();
+            assert!(found.len() < 2, "{method} {path}: {name} twice");
+            found.first().map(|one| one["required"] == true)
+        };
+        for (path, method, needed) in [
+            ("/v1/operators/{operator}", "put", Some(false)),
+            ("/v1/operators/{operator}/proposals", "post", Some(true)),
+            ("/v1/operators/{operator}/keys/requests", "post", Some(true)),
+            ("/v1/sites/proposals", "post", Some(true)),
+            ("/v1/operators/{operator}", "get", None),
+            ("/v1/register", "get", None),
+        ] {
+            assert_eq!(header(path, method, "If-Match"), needed, "{method} {path}");
+        }
+        for path in ["/v1/register", "/v1/register.csv", "/v1/sites.rpz"] {
+            assert_eq!(header(path, "get", "If-None-Match"), Some(false), "{path}");
+        }
+        // Whoever is to send a version is told it by what it reads.
+        for path in ["/v1/operators/{operator}", "/v1/operators/{operator}/keys/requests", "/v1/sites", "/v1/register"]
+        {
+            assert!(document["paths"][path]["get"]["responses"]["200"]["headers"]["ETag"].is_object(), "{path}");
         }
     }
 }

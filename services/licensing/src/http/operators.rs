@@ -1,4 +1,4 @@
-//! `/v1/operators`: who is in the register, and everything that is wanted of an operator.
+//! `/v1/operators/{operator}`: an operator, and everything that is wanted of it.
 
 use std::sync::Arc;
 
@@ -8,101 +8,23 @@ use contracts::registry::LicenceKind;
 use contracts::{OperatorId, UnixMillis};
 use runtime::ApiError;
 use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::as_of::{self, AsOf};
 use super::people::{Clerk, Reader};
-use super::{Service, form, refusal};
+use super::{Service, form, refusal, schemas};
 use crate::actors::{Decide, now};
 use crate::domain::history::Author;
+use crate::domain::operator::Operator;
 use crate::domain::operator::decide::Command;
 use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
 use crate::domain::operator::licence::{Fee, Places};
-use crate::domain::operator::{Operator, Stage};
 use crate::domain::text::Line;
-
-/// Operators shown on a page, when not said and at most.
-const PAGE: usize = 50;
-const PAGE_MAX: usize = 500;
-
-/// Which operators.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    /// A part of the name, a brand, the EDRPOU code, a licence number or a domain.
-    q: Option<String>,
-    /// How far it has come: `applying`, `registered`, `keys`, `sandbox`, `conformance`, `live`.
-    #[param(value_type = Option<String>)]
-    stage: Option<Stage>,
-    /// `true`: only those that are late with their integration or an entry in the register.
-    overdue: Option<bool>,
-    /// Operators on a page, 1 to 500.
-    limit: Option<usize>,
-    /// The id after which the page begins: `next` of the page before.
-    #[param(value_type = Option<String>)]
-    after: Option<OperatorId>,
-}
-
-/// As of when.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct AsOf {
-    /// A moment (RFC 3339 UTC): what was known then.
-    #[param(value_type = Option<String>)]
-    as_of: Option<Moment>,
-}
-
-/// Operators, ascending by id, a page at a time.
-#[utoipa::path(
-    get, path = "/v1/operators", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`operators`, and `next` where there are more", body = Object))
-)]
-pub async fn list(request: HttpRequest, _: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
-    let which: Which = super::query(&request)?;
-    let limit = super::limit(which.limit, PAGE, PAGE_MAX)?;
-    let (now, wanted) = (now(), which.q.as_deref().map(str::to_lowercase));
-    let chosen = |operator: &Arc<Operator>| {
-        let view = || operator.view(&service.calendar, now);
-        which.after.is_none_or(|after| operator.id > after)
-            && which.stage.is_none_or(|stage| operator.stage() == stage)
-            && wanted.as_deref().is_none_or(|wanted| holds(operator, wanted))
-            && which.overdue.is_none_or(|overdue| is_overdue(&view()) == overdue)
-    };
-    let mut found: Vec<Arc<Operator>> = service.directory.all().into_iter().filter(chosen).take(limit + 1).collect();
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| last.id);
-    let views: Vec<_> = found.iter().map(|operator| operator.view(&service.calendar, now)).collect();
-    Ok(HttpResponse::Ok().json(json!({"operators": views, "next": next})))
-}
-
-fn is_overdue(view: &crate::domain::operator::view::OperatorView<'_>) -> bool {
-    let late = |clock: &crate::domain::operator::view::Clock| clock.overdue && clock.done.is_none();
-    view.integration.as_ref().is_some_and(late)
-        || view.licences.iter().any(|licence| licence.register_entry.as_ref().is_some_and(late))
-}
-
-fn holds(operator: &Operator, wanted: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(wanted);
-    let Some(entity) = &operator.entity else { return false };
-    has(entity.name.as_str())
-        || entity.name_latin.as_ref().is_some_and(|name| has(name.as_str()))
-        || entity.brands.iter().any(|brand| has(brand.as_str()))
-        || entity.edrpou.to_string() == wanted
-        || operator.id.to_string() == wanted
-        || operator.licences.iter().any(|licence| {
-            licence.number.as_ref().is_some_and(|number| has(number.as_str()))
-                || licence.places.domains.iter().any(|domain| has(domain.as_str()))
-        })
-}
 
 /// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}", tag = "operators", params(AsOf), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    get, path = "/v1/operators/{operator}", tag = "operators", params(schemas::OfOperator, AsOf), security(("bearer" = ["clerk"])),
+    responses((status = 200, description = "The operator", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -110,19 +32,19 @@ pub async fn get(
     id: web::Path<String>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
-    let (id, AsOf { as_of }) = (operator_id(&id)?, super::query(&request)?);
-    let operator = match as_of {
+    let (id, moment) = (operator_id(&id)?, as_of::of_query(&request, now())?);
+    let operator = match moment {
         None => service.directory.get(id),
-        Some(Moment(moment)) => service.as_of(id, moment).await?,
+        Some(moment) => service.as_of(id, moment).await?,
     };
     let operator = operator.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))?;
-    let at = as_of.map_or_else(now, |Moment(moment)| moment);
-    Ok(shown(&service, &operator, HttpResponse::Ok(), at))
+    Ok(shown(&service, &operator, HttpResponse::Ok(), moment.unwrap_or_else(now)))
 }
 
 /// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
 #[utoipa::path(
-    put, path = "/v1/operators/{operator}", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    put, path = "/v1/operators/{operator}", tag = "operators",
+    request_body = schemas::LegalEntity, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 201, description = "The operator", body = Object), (status = 200, description = "It was there already"))
 )]
 pub async fn put(
@@ -165,7 +87,8 @@ pub struct Application {
 
 /// Files an application for a licence.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/licences", tag = "licences", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/licences", tag = "licences",
+    request_body = schemas::Application, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn apply(
@@ -202,8 +125,8 @@ pub enum StepForm {
 
 /// Begins a review, asks for the fee, or takes note of it.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = Object,
-    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = schemas::LicenceStep,
+    params(schemas::OfLicence), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn step(
     request: HttpRequest,
@@ -235,7 +158,8 @@ pub struct ProposalForm {
 
 /// Proposes a decision; another must confirm it.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals", tag = "decisions", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/proposals", tag = "decisions",
+    request_body = schemas::Proposal, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn propose(
@@ -250,20 +174,31 @@ pub async fn propose(
     service.decide(id, expected, Command::Propose { proposal, decision, ground }, by).await
 }
 
-/// Confirms another's proposal: it is decided.
+/// What a clerk takes up an operator's request on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmationForm {
+    ground: Ground,
+}
+
+/// Confirms another's proposal, without a body: it is decided. What the operator asked for becomes a proposal of the clerk who confirms
+/// it first, with its `ground` in the body; another clerk confirms that.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions", security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions",
+    request_body = Option<schemas::Confirmation>,
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn confirm(
     request: HttpRequest,
     Clerk(by): Clerk,
     path: web::Path<(String, String)>,
+    payload: web::Payload,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, proposal) = proposal_of(path)?;
     let expected = form::if_match(&request)?;
-    service.decide(id, expected, Command::Confirm { proposal }, by).await
+    let ground = form::read_if_any(&request, payload).await?.map(|ConfirmationForm { ground }| ground);
+    service.decide(id, expected, Command::Confirm { proposal, ground }, by).await
 }
 
 /// Why a proposal is refused or taken back.
@@ -275,8 +210,8 @@ pub struct RefusalForm {
 
 /// Refuses a proposal, or takes one's own back.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = Object,
-    security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = schemas::Refusal,
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn decline(
     request: HttpRequest,
@@ -300,7 +235,8 @@ pub struct CertificateForm {
 
 /// Files the certificate that `dsom conformance` signed.
 #[utoipa::path(
-    post, path = "/v1/operators/{operator}/certificates", tag = "operators", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/operators/{operator}/certificates", tag = "operators",
+    request_body = schemas::Certificate, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = Object))
 )]
 pub async fn certify(
@@ -312,26 +248,9 @@ pub async fn certify(
 ) -> Result<HttpResponse, ApiError> {
     let (id, expected) = (operator_id(&id)?, form::if_match(&request)?);
     let CertificateForm { certificate } = form::read(&request, payload).await?;
-    service.certificates.check(&certificate, id).map_err(|error| form::invalid("/certificate", &error.to_string()))?;
+    let checked = service.certificates.check(&certificate, id, now());
+    checked.map_err(|error| form::invalid("/certificate", &error.to_string()))?;
     service.decide(id, expected, Command::Certify { certificate }, by).await
-}
-
-/// Decisions of all operators that wait for a second person, the oldest first.
-#[utoipa::path(
-    get, path = "/v1/proposals", tag = "decisions", security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`proposals`", body = Object))
-)]
-pub async fn waiting(_: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
-    let (now, all) = (now(), service.directory.all());
-    let mut waiting: Vec<_> = all
-        .iter()
-        .flat_map(|operator| {
-            operator.view(&service.calendar, now).proposals.into_iter().map(move |one| (operator.id, one))
-        })
-        .collect();
-    waiting.sort_by(|(_, one), (_, other)| one.at.cmp(&other.at));
-    let shown: Vec<_> = waiting.into_iter().map(|(id, one)| json!({"operator": id, "proposal": one})).collect();
-    Ok(HttpResponse::Ok().json(json!({"proposals": shown})))
 }
 
 impl Service {

@@ -1,17 +1,24 @@
 //! The public register of licences: no token, JSON and CSV.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{CACHE_CONTROL, ETAG};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use contracts::UnixMillis;
 use contracts::registry::{LicenceKind, LicenceState};
+use runtime::ApiError;
 use serde::Serialize;
+use serde_json::json;
 
-use super::Service;
+use super::as_of::{self, AsOf};
+use super::table::Table;
+use super::{Service, form};
 use crate::actors::now;
 use crate::domain::operator::Operator;
 use crate::domain::operator::licence::Licence;
+
+/// A reader who asks again within a minute may be shown the same.
+const CACHED: &str = "public, max-age=60";
 
 /// A licence as everybody may see it.
 #[derive(Debug, Serialize)]
@@ -31,8 +38,7 @@ pub struct Entry<'a> {
 }
 
 /// Every licence that was ever entered, ascending by number.
-fn entries(operators: &[Arc<Operator>]) -> Vec<Entry<'_>> {
-    let now = now();
+fn entries(operators: &[Arc<Operator>], at: UnixMillis) -> Vec<Entry<'_>> {
     let entry = |operator: &'_ Operator, licence: &'_ Licence| -> Option<(String, String)> {
         Some((licence.active.first()?.from.to_string(), operator.entity.as_ref()?.edrpou.to_string()))
     };
@@ -41,7 +47,7 @@ fn entries(operators: &[Arc<Operator>]) -> Vec<Entry<'_>> {
         .flat_map(|operator| operator.licences.iter().map(move |licence| (operator, licence)))
         .filter_map(|(operator, licence)| {
             let (entered, edrpou) = entry(operator, licence)?;
-            let (entity, state) = (operator.entity.as_ref()?, licence.state_at(now));
+            let (entity, state) = (operator.entity.as_ref()?, licence.state_at(at));
             let since = if state == licence.state { Some(licence.since) } else { licence.expires };
             Some(Entry {
                 number: licence.number.as_ref()?.as_str(),
@@ -63,34 +69,48 @@ fn entries(operators: &[Arc<Operator>]) -> Vec<Entry<'_>> {
     all
 }
 
-/// The register of licences: every licence that was ever entered in it, with its state now. Nobody needs a token.
+/// The register of licences: every licence that was ever entered in it, with its state now or as of a moment. Nobody needs a token.
 #[utoipa::path(
-    get, path = "/v1/register", tag = "register", security(()),
-    responses((status = 200, description = "`licences`", body = Object))
+    get, path = "/v1/register", tag = "register", params(AsOf), security(()),
+    responses(
+        (status = 200, description = "`generated`, `as_of` if it was asked for, `licences`", body = Object),
+        (status = 304, description = "The reader has it: If-None-Match names its ETag")
+    )
 )]
-pub async fn json(service: web::Data<Arc<Service>>) -> HttpResponse {
-    let operators = service.directory.all();
-    let licences = entries(&operators);
-    let shown = serde_json::json!({"generated": now().to_string(), "licences": licences});
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=60")).json(shown)
+pub async fn json(request: HttpRequest, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
+    let moment = as_of::of_query(&request, now())?;
+    let operators = service.operators_at(moment).await?;
+    let licences = json!(entries(&operators, moment.unwrap_or_else(now)));
+    // Weak: the time it was generated at is not part of it.
+    let etag = format!("W/\"{}\"", ledger::leaf_hash(licences.to_string().as_bytes()));
+    let Some(mut answer) = unknown(&request, &etag) else { return Ok(known(&etag)) };
+    let mut shown = json!({"generated": now().to_string(), "licences": licences});
+    if let (Some(moment), Some(shown)) = (moment, shown.as_object_mut()) {
+        shown.insert("as_of".to_owned(), moment.to_string().into());
+    }
+    Ok(answer.json(shown))
 }
 
 /// The same as a table (RFC 4180); several values of a cell are separated by `; `.
 #[utoipa::path(
-    get, path = "/v1/register.csv", tag = "register", security(()),
-    responses((status = 200, description = "The table", content_type = "text/csv", body = String))
+    get, path = "/v1/register.csv", tag = "register", params(AsOf), security(()),
+    responses(
+        (status = 200, description = "The table", content_type = "text/csv", body = String),
+        (status = 304, description = "The reader has it: If-None-Match names its ETag")
+    )
 )]
-pub async fn csv(service: web::Data<Arc<Service>>) -> HttpResponse {
-    let operators = service.directory.all();
-    let mut table =
-        String::from("number,kind,state,since,entered,expires,edrpou,operator,brands,venues,domains,apps\r\n");
-    for entry in entries(&operators) {
-        let state = serde_json::to_value(entry.state).ok();
-        let state = state.as_ref().and_then(|state| state.as_str()).unwrap_or_default();
-        let cells = [
+pub async fn csv(request: HttpRequest, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
+    let moment = as_of::of_query(&request, now())?;
+    let operators = service.operators_at(moment).await?;
+    let mut table = Table::new([
+        "number", "kind", "state", "since", "entered", "expires", "edrpou", "operator", "brands", "venues", "domains",
+        "apps",
+    ]);
+    for entry in entries(&operators, moment.unwrap_or_else(now)) {
+        table.row([
             entry.number,
             entry.kind.as_str(),
-            state,
+            json!(entry.state).as_str().unwrap_or_default(),
             &entry.since,
             &entry.entered,
             &entry.expires,
@@ -100,38 +120,23 @@ pub async fn csv(service: web::Data<Arc<Service>>) -> HttpResponse {
             &entry.venues.join("; "),
             &entry.domains.join("; "),
             &entry.apps.join("; "),
-        ];
-        let row: Vec<String> = cells.into_iter().map(cell).collect();
-        let _ = write!(table, "{}\r\n", row.join(","));
+        ]);
     }
-    HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8; header=present")
-        .insert_header((CACHE_CONTROL, "public, max-age=60"))
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"register.csv\""))
-        .body(table)
+    let etag = format!("\"{}\"", ledger::leaf_hash(table.text().as_bytes()));
+    Ok(match unknown(&request, &etag) {
+        Some(answer) => table.answer(answer, "register.csv"),
+        None => known(&etag),
+    })
 }
 
-/// A cell, quoted where it must be. A text that a spreadsheet would take for a formula begins with an apostrophe.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+/// The answer to a reader who has another version.
+fn unknown(request: &HttpRequest, etag: &str) -> Option<HttpResponseBuilder> {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CACHE_CONTROL, CACHED)).insert_header((ETAG, etag));
+    (!form::has(request, etag)).then_some(answer)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn cells_are_those_of_rfc_4180_and_no_formulas() {
-        for (text, expected) in [
-            ("ТОВ", "ТОВ"),
-            ("a,b", "\"a,b\""),
-            ("a \"b\"", "\"a \"\"b\"\"\""),
-            ("=1+1", "'=1+1"),
-            ("@x,y", "\"'@x,y\""),
-        ] {
-            assert_eq!(cell(text), expected);
-        }
-    }
+/// The answer to a reader who has this version.
+fn known(etag: &str) -> HttpResponse {
+    HttpResponse::NotModified().insert_header((CACHE_CONTROL, CACHED)).insert_header((ETAG, etag)).finish()
 }

@@ -26,11 +26,11 @@ const PROPOSAL: &[Code] = &[Code::NotFound, Code::ProposalOver];
 /// The refusals of each route.
 pub const REFUSALS: &[Refusals] = &[
     ("/v1/sites", "get", &[&[Code::BadRequest, Code::Internal]]),
-    ("/v1/sites/{domain}", "get", &[&[Code::BadRequest]]),
+    ("/v1/sites/{domain}", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
     ("/v1/accounts/{platform}/{handle}", "get", &[&[Code::BadRequest]]),
     ("/v1/sites.json", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
     ("/v1/sites.txt", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
-    ("/v1/sites.rpz", "get", &[&[Code::BadRequest]]),
+    ("/v1/sites.rpz", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
     ("/v1/sites/history", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "post", &[ALWAYS, FORM, CHANGE]),

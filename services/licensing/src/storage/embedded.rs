@@ -165,7 +165,7 @@ impl Store for EmbeddedStore {
     }
 
     fn reachable(&self) -> Result<(), String> {
-        if self.engine.is_stopped() { Err("an earlier sync failed: restart".to_owned()) } else { Ok(()) }
+        self.engine.well()
     }
 }
 

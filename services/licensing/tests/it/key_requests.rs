@@ -24,12 +24,17 @@ impl Case<'_> {
     }
 }
 
+/// The ground on which a clerk takes a request up.
+fn ground() -> Value {
+    json!({"ground": {"law": "ст. 14", "document": "лист 3", "document_hash": contracts::Hash([8; 32])}})
+}
+
 fn asking(decision: &Value) -> Value {
     json!({"id": Uuid::new_v4(), "decision": decision})
 }
 
 #[actix_rt::test]
-async fn an_operator_rotates_its_key_with_one_clerk() {
+async fn an_operator_rotates_its_key_with_two_clerks() {
     let world = World::new();
     let licensing = world.licensing().await;
     let mut case = Case::new(&world, &licensing);
@@ -57,7 +62,16 @@ async fn an_operator_rotates_its_key_with_one_clerk() {
     // Not by the operator: its token is no person's.
     let own = world.send(Method::POST, &case.path(&confirmation), Some(&token), Some(&case.tag), None).await;
     own.refused(401, "unauthorized");
-    case.post("clerk-1", &confirmation, None).await;
+    // One clerk takes it up, and says on what; another confirms it.
+    case.try_post("clerk-1", &confirmation, None).await.refused(422, "invalid-form");
+    let taken = case.post("clerk-1", &confirmation, Some(&ground())).await;
+    let shown = &taken["proposals"][0];
+    assert_eq!((&shown["by"], &shown["endorsed_by"]), (&json!(by), &json!("clerk-1")));
+    assert_eq!(shown["ground"], ground()["ground"]);
+    case.try_post("clerk-1", &confirmation, None).await.refused(403, "own-proposal");
+    case.try_post("clerk-2", &confirmation, Some(&ground())).await.refused(422, "invalid-form");
+    assert_eq!(case.token(&with_next(&case)).await.status, 401, "not yet");
+    case.post("clerk-2", &confirmation, None).await;
     case.token(&with_next(&case)).await.ok();
 
     // The old one goes the same way, and with it the tokens it got.
@@ -68,7 +82,8 @@ async fn an_operator_rotates_its_key_with_one_clerk() {
     case.tag = answer.etag.clone().expect("a tag");
     answer.ok();
     let confirmation = format!("/proposals/{}/confirmation", wanted["id"].as_str().expect("an id"));
-    case.post("clerk-2", &confirmation, None).await;
+    case.post("clerk-2", &confirmation, Some(&ground())).await;
+    case.post("clerk-1", &confirmation, None).await;
     case.request(&token, Some(&case.tag), &wanted).await.refused(401, "unauthorized");
     case.request(&new_token, Some(&case.tag), &wanted).await.refused(409, "conflict");
 
@@ -79,10 +94,18 @@ async fn an_operator_rotates_its_key_with_one_clerk() {
         .expect("changes")
         .iter()
         .rev()
-        .take(4)
+        .take(6)
         .map(|one| (one["by"]["sub"].as_str().expect("sub"), one["fact"]["type"].as_str().expect("a type")))
         .collect();
-    assert_eq!(told, [("clerk-2", "confirmed"), (&*by, "requested"), ("clerk-1", "confirmed"), (&*by, "requested")]);
+    let expected = [
+        ("clerk-1", "confirmed"),
+        ("clerk-2", "endorsed"),
+        (&*by, "requested"),
+        ("clerk-2", "confirmed"),
+        ("clerk-1", "endorsed"),
+        (&*by, "requested"),
+    ];
+    assert_eq!(told, expected);
     licensing.running.stop().await;
 
     // And is read at the next start.

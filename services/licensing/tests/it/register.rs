@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{Case, World, moment};
+use crate::world::{Answer, Case, World, moment};
 
 #[actix_rt::test]
 async fn the_public_register_lists_every_licence_that_was_entered() {
@@ -26,6 +26,91 @@ async fn the_public_register_lists_every_licence_that_was_entered() {
     let lines: Vec<&str> = csv.split("\r\n").filter(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[1].contains(&entered.edrpou) && lines[1].contains("active"));
+    licensing.running.stop().await;
+}
+
+/// `review`: the moment its review began; `proposed`: that its suspension was proposed.
+async fn everything_is_shown_as_of(case: &Case<'_>, review: &str, proposed: &str) {
+    let token = case.world.person("auditor-1", "auditor");
+    let get =
+        async |path: &str| case.world.send(Method::GET, &format!("{}{path}", case.url), Some(&token), None, None).await;
+    let state = |body: &serde_json::Value| body["operators"][0]["licences"][0]["state"].clone();
+    assert_eq!(state(&get("/v1/operators").await.ok()), json!("suspended"));
+    assert_eq!(state(&get(&format!("/v1/operators?as_of={review}")).await.ok()), json!("under_review"));
+    let long_ago = moment(-3_600);
+    assert_eq!(get(&format!("/v1/operators?as_of={long_ago}")).await.ok()["operators"], json!([]));
+    let waiting = get(&format!("/v1/proposals?as_of={proposed}")).await.ok();
+    assert_eq!(waiting["proposals"][0]["proposal"]["decision"]["type"], json!("suspend"));
+    assert_eq!(get("/v1/proposals").await.ok()["proposals"], json!([]));
+    let licences = async |query: &str| get(&format!("/v1/register{query}")).await.ok()["licences"].clone();
+    assert_eq!(licences("").await[0]["state"], json!("suspended"));
+    assert_eq!(licences(&format!("?as_of={proposed}")).await[0]["state"], json!("active"));
+    assert_eq!(licences(&format!("?as_of={review}")).await, json!([]));
+    let table = |answer: Answer| answer.ok().as_str().expect("a table").lines().map(str::to_owned).collect::<Vec<_>>();
+    let then = table(get(&format!("/v1/register.csv?as_of={proposed}")).await);
+    assert!(then.len() == 2 && then[1].contains(",active,"), "{then:?}");
+    // The same chosen operators, to hand on.
+    let rows = table(get(&format!("/v1/operators.csv?q={}", case.edrpou)).await);
+    assert_eq!(rows.len(), 2);
+    let expected = format!("1 betting suspended Л-{}", case.edrpou);
+    assert!(rows[0].starts_with("id,version,") && rows[1].contains(&expected), "{rows:?}");
+    assert_eq!(table(get(&format!("/v1/operators.csv?as_of={long_ago}")).await).len(), 1);
+    assert_eq!(table(get("/v1/operators.csv?stage=live").await).len(), 1);
+    // Its domain was nobody's before the licence was entered.
+    let site = async |query: &str| get(&format!("/v1/sites/example.ua{query}")).await.ok()["standing"].clone();
+    assert_eq!(site("").await, json!("licensed"));
+    assert_eq!(site(&format!("?as_of={proposed}")).await, json!("licensed"));
+    assert_eq!(site(&format!("?as_of={review}")).await, json!("unlisted"));
+    for path in ["/v1/operators", "/v1/operators.csv", "/v1/proposals", "/v1/register", "/v1/register.csv"] {
+        get(&format!("{path}?as_of={}", moment(3_600))).await.refused(400, "bad-request");
+    }
+}
+
+#[actix_rt::test]
+async fn what_waits_comes_page_by_page_and_the_register_with_a_tag() {
+    let world = World::new();
+    let licensing = world.licensing().await;
+    let mut case = Case::new(&world, &licensing);
+    case.license("betting").await;
+    let mut all = Vec::new();
+    for reason in ["a", "b", "c"] {
+        let proposal = Case::proposal(&json!({"type": "suspend", "licence": 1, "reason": reason}));
+        case.post("clerk-1", "/proposals", Some(&proposal)).await;
+        all.push(proposal["id"].clone());
+    }
+    let token = world.person("clerk-2", "clerk");
+    let get = async |query: &str| {
+        world.send(Method::GET, &format!("{}/v1/proposals{query}", case.url), Some(&token), None, None).await
+    };
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get(&format!("?limit=2{after}")).await.ok();
+        let ids = page["proposals"].as_array().expect("a list").iter().map(|one| one["proposal"]["id"].clone());
+        seen.extend(ids);
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    // Those of one millisecond come by id.
+    let sorted = |mut ids: Vec<serde_json::Value>| {
+        ids.sort_by_key(|id| id.to_string());
+        ids
+    };
+    assert_eq!(seen.len(), 3, "none twice");
+    assert_eq!(sorted(seen), sorted(all));
+    for bad in ["?limit=0", "?limit=501", "?after=x", "?after=2026-11-23T08:00:00.000Z_x", "?more=1"] {
+        get(bad).await.refused(400, "bad-request");
+    }
+    let suspend = json!({"type": "suspend", "licence": 1, "reason": "бо так"});
+    for (path, change) in [("/v1/register", suspend), ("/v1/register.csv", json!({"type": "resume", "licence": 1}))] {
+        let url = format!("{}{path}", licensing.url);
+        let first = world.http.get(&url).send().await.expect("answers");
+        let tag = first.headers()["etag"].clone();
+        let again = async || world.http.get(&url).header("if-none-match", &tag).send().await.expect("answers");
+        let same = again().await;
+        assert_eq!((same.status().as_u16(), &same.headers()["etag"]), (304, &tag), "{path}");
+        case.decide(change).await;
+        assert_eq!(again().await.status(), 200, "{path} changed");
+    }
     licensing.running.stop().await;
 }
 
@@ -70,6 +155,8 @@ async fn a_history_shows_who_and_what_and_can_be_checked_by_anybody() {
     assert_eq!(then["licences"][0]["state"], json!("under_review"));
     assert_eq!(get("").await.ok()["licences"][0]["state"], json!("suspended"));
     get(&format!("?as_of={}", moment(-3_600))).await.refused(404, "not-found");
+    get(&format!("?as_of={}", moment(3_600))).await.refused(400, "bad-request");
+    everything_is_shown_as_of(&case, &at(2), &at(changes.len() - 2)).await;
     get("?as_of=yesterday").await.refused(400, "bad-request");
     get("?unknown=1").await.refused(400, "bad-request");
     get("/history?limit=0").await.refused(400, "bad-request");

@@ -4,7 +4,8 @@ use std::num::NonZeroU8;
 use std::time::{Duration, Instant};
 
 use bus::{
-    Ack, Bus, BusConfig, ConnectError, DeclareError, FeedError, Headers, Link, LostStreams, PublishError, StreamBytes,
+    ALERTS_OF_SUBJECT_MAX, Ack, Bus, BusConfig, ConnectError, DeclareError, FeedError, Headers, Link, LostStreams,
+    PublishError, StreamBytes,
 };
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -199,9 +200,50 @@ async fn a_stream_of_another_shape_is_refused_and_another_size_is_taken() {
     let raw = async_nats::jetstream::new(async_nats::connect(server.url()).await.expect("connects"));
     let mut config = raw.get_stream("ALERTS").await.expect("there").cached_info().config.clone();
     config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
+    config.discard_new_per_subject = false;
     raw.update_stream(&config).await.expect("updated");
     let refused = bus.declare(StreamBytes { tx: 1 << 20, ..StreamBytes::default() }, LostStreams::Refuse).await;
     assert!(matches!(refused, Err(DeclareError::Differs { stream: "ALERTS", .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn alerts_about_one_are_bounded_and_leave_room_for_all_others() {
+    let (server, bus) = world().await;
+    let raw = async_nats::jetstream::new(async_nats::connect(server.url()).await.expect("connects"));
+    let mut config = raw.get_stream("ALERTS").await.expect("there").cached_info().config.clone();
+    // As it was before there was a bound: it is given one, and keeps what it holds.
+    (config.max_messages_per_subject, config.discard_new_per_subject) = (-1, false);
+    raw.update_stream(&config).await.expect("updated");
+    let held = ALERTS_OF_SUBJECT_MAX + 3;
+    let client = async_nats::connect(server.url()).await.expect("connects");
+    for _ in 0..held {
+        client.publish("alerts.outside-licence.c", "!".into()).await.expect("sent");
+    }
+    let all_there = async { while bus.state_of("ALERTS").await.expect("read").messages < held as u64 {} };
+    limited("the alerts to be there", all_there).await;
+    bus.declare(StreamBytes::default(), LostStreams::Refuse).await.expect("bounds it by what is there");
+    let kept = bus.next_of("ALERTS", "alerts.outside-licence.c", 1).await.expect("read").expect("a message");
+    assert_eq!(kept.seq, 1);
+    let more = bus.publish("alerts.outside-licence.c", Headers::new(), b"!".as_slice().into()).await;
+    assert!(matches!(more, Err(PublishError::Full(_))), "{more:?}");
+    raw.get_stream("ALERTS").await.expect("there").purge().await.expect("purged");
+    bus.declare(StreamBytes::default(), LostStreams::Refuse).await.expect("gives it our bound");
+    let mut config = raw.get_stream("ALERTS").await.expect("there").cached_info().config.clone();
+    assert_eq!((config.max_messages_per_subject, config.discard_new_per_subject), (ALERTS_OF_SUBJECT_MAX, true));
+    config.max_messages_per_subject = 2;
+    raw.update_stream(&config).await.expect("updated");
+    let tell = async |subject: &str| bus.publish(subject, Headers::new(), b"!".as_slice().into()).await;
+    for _ in 0..2 {
+        tell("alerts.rewrite-attempt.a").await.expect("taken");
+    }
+    let full = tell("alerts.rewrite-attempt.a").await;
+    assert!(matches!(full, Err(PublishError::Full(_))), "{full:?}");
+    tell("alerts.rewrite-attempt.b").await.expect("another's are taken");
+    tell("alerts.outside-licence.a").await.expect("another kind is taken");
+    let first = bus.next_of("ALERTS", "alerts.rewrite-attempt.a", 1).await.expect("read").expect("a message");
+    assert_eq!(first.seq, held as u64 + 1, "the oldest stays");
+    bus.declare(StreamBytes::default(), LostStreams::Refuse).await.expect("gives it our bound");
+    tell("alerts.rewrite-attempt.a").await.expect("there is room again");
 }
 
 #[tokio::test]

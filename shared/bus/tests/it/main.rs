@@ -9,6 +9,7 @@
 mod ask;
 mod faults;
 mod publish;
+mod trim;
 
 use std::num::NonZeroU8;
 use std::time::Duration;

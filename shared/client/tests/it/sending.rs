@@ -123,10 +123,14 @@ async fn a_receipt_for_anything_else_is_not_believed() {
 
 #[tokio::test]
 async fn a_new_key_is_looked_up_and_a_strangers_is_refused() {
-    let server = Server::start(0, [Deed::NewKey]).await;
-    assert_eq!(send(config(&server), 10).await.expect("accepted").len(), 1);
+    // Published at once, and in a set that other processes serve only some time later.
+    for asked in [1, 4] {
+        let server = Server::start(0, [Deed::NewKey(asked)]).await;
+        assert_eq!(send(config(&server), 10).await.expect("accepted").len(), 1, "{asked}");
+    }
     let server = Server::start(0, [Deed::StrangerKey]).await;
-    assert!(matches!(send(config(&server), 10).await, Err(SendError::Receipt(BadReceipt::Header(_)))));
+    let config = Config { receipt_key_timeout: Duration::from_millis(100), ..config(&server) };
+    assert!(matches!(send(config, 10).await, Err(SendError::Receipt(BadReceipt::Header(_)))));
 }
 
 #[tokio::test]

@@ -31,8 +31,8 @@ pub enum Deed {
     Refuse(u16, Value),
     /// Accepts it, but signs these claims instead, merged over the true ones.
     Lie(Value),
-    /// Accepts it with a key published only after this.
-    NewKey,
+    /// Accepts it with a new key, which is published from the nth time on that the keys are asked for after this.
+    NewKey(u32),
     /// Accepts it with a key that is published nowhere.
     StrangerKey,
 }
@@ -47,7 +47,8 @@ pub struct State {
     pub signed: Vec<[Option<String>; 5]>,
     pub requests: u64,
     pub deeds: VecDeque<Deed>,
-    keys: Vec<SigningKey>,
+    /// The first signs; published are those whose number of askings has come.
+    keys: Vec<(SigningKey, u32)>,
 }
 
 #[derive(Clone)]
@@ -64,7 +65,7 @@ impl Server {
         let state = State {
             records: (1..=accepted).map(record).collect(),
             deeds: deeds.into_iter().collect(),
-            keys: vec![key()],
+            keys: vec![(key(), 0)],
             ..State::default()
         };
         let state = Arc::new(Mutex::new(state));
@@ -110,8 +111,9 @@ impl Server {
     }
 
     fn keys(&self) -> Value {
-        let state = self.state.lock().unwrap();
-        let keys: Vec<Value> = state.keys.iter().map(jwk).collect();
+        let mut state = self.state.lock().unwrap();
+        state.keys.iter_mut().for_each(|(_, after)| *after = after.saturating_sub(1));
+        let keys: Vec<Value> = state.keys.iter().filter(|(_, after)| *after == 0).map(|(key, _)| jwk(key)).collect();
         json!({"keys": keys})
     }
 
@@ -159,11 +161,11 @@ impl Server {
             Some(Deed::Lie(lie)) => {
                 lie.as_object().unwrap().iter().for_each(|(name, value)| claims[name] = value.clone())
             }
-            Some(Deed::NewKey) => state.keys.insert(0, key()),
+            Some(Deed::NewKey(after)) => state.keys.insert(0, (key(), after)),
             Some(Deed::StrangerKey) => return Some((201, receipt(&key(), &claims), None)),
             _ => {}
         }
-        let signer = state.keys[0].clone();
+        let signer = state.keys[0].0.clone();
         Some((201, receipt(&signer, &claims), None))
     }
 }

@@ -36,6 +36,13 @@ fn roots_of_batches_are_as_told() {
         let leaves: Vec<Hash> = batch.records(body).map(leaf_hash).collect();
         assert_eq!(root(&leaves), hash(&one["claims"]["root"]), "{one}");
     }
+    let mismatched: Vec<&Value> = list(&all, "bad").iter().filter(|one| one["code"] == "root-mismatch").collect();
+    assert!(!mismatched.is_empty());
+    for one in mismatched {
+        let batch = check(bytes(one, "body"), Media::Ndjson, now).expect("good records");
+        let leaves: Vec<Hash> = batch.records(bytes(one, "body")).map(leaf_hash).collect();
+        assert_ne!(root(&leaves), hash(&one["root"]), "{one}");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn the_algorithm_is_that_of_the_key() {
     let signature = good.rsplit('.').next().unwrap();
     let kid = kid(&issuer);
     for alg in ["none", "None", "nOnE", "", "HS1024"] {
-        let header = json!({"alg": alg, "typ": "JWT", "kid": kid});
+        let header = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
         for signature in ["", signature] {
             assert_eq!(check(&issuer, &forged(&header, &claims(), signature)), Err(TokenError::Malformed), "{alg}");
         }
@@ -112,12 +112,12 @@ fn the_algorithm_is_that_of_the_key() {
     // Signed with the public key as if it were a shared secret.
     let x = issuer.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
     for secret in [x.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(&x).unwrap()] {
-        let header = Header { kid: Some(kid.clone()), ..Header::new(Algorithm::HS256) };
+        let header = Header { kid: Some(kid.clone()), typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) };
         let token = jsonwebtoken::encode(&header, &claims(), &EncodingKey::from_secret(&secret)).unwrap();
         assert_eq!(check(&issuer, &token), Err(TokenError::WrongAlgorithm));
     }
     for alg in ["ES256", "RS256", "PS512"] {
-        let header = json!({"alg": alg, "typ": "JWT", "kid": kid});
+        let header = json!({"alg": alg, "typ": "at+jwt", "kid": kid});
         assert_eq!(check(&issuer, &forged(&header, &claims(), signature)), Err(TokenError::WrongAlgorithm), "{alg}");
     }
 }
@@ -128,10 +128,10 @@ fn the_key_is_the_issuers() {
     assert_eq!(check(&issuer, &other.sign(&claims())), Err(TokenError::UnknownKey));
     let good = other.sign(&claims());
     let signature = good.rsplit('.').next().unwrap();
-    let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid(&issuer), "jwk": other.jwks()["keys"][0],
+    let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": kid(&issuer), "jwk": other.jwks()["keys"][0],
         "jku": "https://evil.test/keys", "x5u": "https://evil.test/cert"});
     assert_eq!(check(&issuer, &forged(&header, &claims(), signature)), Err(TokenError::BadSignature));
-    let header = json!({"alg": "EdDSA", "typ": "JWT"});
+    let header = json!({"alg": "EdDSA", "typ": "at+jwt"});
     assert_eq!(check(&issuer, &forged(&header, &claims(), signature)), Err(TokenError::UnknownKey));
     // Other claims under a good signature.
     let good = issuer.sign(&claims());
@@ -145,13 +145,13 @@ fn the_key_is_the_issuers() {
 fn other_kinds_of_token_are_not_access_tokens() {
     let issuer = Issuer::new();
     let header = |typ: Value| json!({"alg": "EdDSA", "kid": kid(&issuer), "typ": typ});
-    for typ in ["dsom-receipt+jwt", "logout+jwt", "", "jwt "] {
+    for typ in ["dsom-receipt+jwt", "logout+jwt", "JWT", "jwt", "", "at+jwt "] {
         assert_eq!(check(&issuer, &forged(&header(json!(typ)), &claims(), "AA")), Err(TokenError::WrongType), "{typ}");
     }
-    for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "jwt"] {
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
         assert_ne!(check(&issuer, &forged(&header(json!(typ)), &claims(), "AA")), Err(TokenError::WrongType), "{typ}");
     }
-    let critical = json!({"alg": "EdDSA", "kid": kid(&issuer), "typ": "JWT", "crit": ["b64"], "b64": false});
+    let critical = json!({"alg": "EdDSA", "kid": kid(&issuer), "typ": "at+jwt", "crit": ["b64"], "b64": false});
     assert_eq!(check(&issuer, &forged(&critical, &claims(), "AA")), Err(TokenError::Critical));
 }
 

@@ -14,8 +14,10 @@ use super::keys::Keys;
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// How far clocks may be apart.
 const SKEW_S: u64 = 60;
-/// Access tokens, and plain JWTs of simple issuers: never another kind that the same key may sign, such as a receipt.
-const TYPES: [&str; 3] = ["at+jwt", "application/at+jwt", "JWT"];
+/// `typ` of operators' tokens (RFC 9068 section 4): no other kind that the same key may sign, such as an assertion or a receipt.
+const OPERATORS: &[&str] = &["at+jwt", "application/at+jwt"];
+/// `typ` of people's tokens: issuers of OpenID Connect also write plain JWTs.
+pub(crate) const PEOPLE: &[&str] = &["at+jwt", "application/at+jwt", "JWT"];
 
 /// Why a token is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +32,7 @@ pub enum TokenError {
     #[error("the token is not a JWT of a known algorithm")]
     Malformed,
     /// Of another kind.
-    #[error("the token's typ is not at+jwt or JWT")]
+    #[error("the token's typ is not that of an access token: at+jwt")]
     WrongType,
     /// It has conditions that are not known (RFC 7515 section 4.1.11).
     #[error("the token has critical headers")]
@@ -72,7 +74,7 @@ struct Claims {
 
 /// The grant of an operator's token.
 pub(super) fn verify(token: &str, keys: &Keys, issuer: &str, audience: &str) -> Result<Grant, TokenError> {
-    let Claims { sub, exp, scope, client_key, client_id, iat, cnf } = claims(token, keys, issuer, audience)?;
+    let Claims { sub, exp, scope, client_key, client_id, iat, cnf } = claims(token, OPERATORS, keys, issuer, audience)?;
     // A float cast saturates: an absurd iat is merely far away.
     let issued_s = iat.map_or(0, |iat| iat as u64);
     let bound = cnf.map(|cnf| Binding::of_cnf(&cnf).ok_or(TokenError::Claim("cnf"))).transpose()?;
@@ -84,9 +86,10 @@ pub(crate) fn ends_s(exp: f64) -> u64 {
     (exp as u64).saturating_add(SKEW_S)
 }
 
-/// The claims of a token that is good.
+/// The claims of a token that is good, and of one of these types.
 pub(crate) fn claims<C: DeserializeOwned>(
     token: &str,
+    types: &[&str],
     keys: &Keys,
     issuer: &str,
     audience: &str,
@@ -95,7 +98,7 @@ pub(crate) fn claims<C: DeserializeOwned>(
         return Err(TokenError::TooBig);
     }
     let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-    if !header.typ.is_some_and(|typ| TYPES.iter().any(|known| known.eq_ignore_ascii_case(&typ))) {
+    if !header.typ.is_some_and(|typ| types.iter().any(|known| known.eq_ignore_ascii_case(&typ))) {
         return Err(TokenError::WrongType);
     }
     if header.crit.is_some() {

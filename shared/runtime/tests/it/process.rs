@@ -14,14 +14,11 @@ fn child() {
     if std::env::var_os("DSOM_TEST_CHILD").is_none() {
         return;
     }
-    let code = runtime::main("hello", |config: ServeConfig| async move {
-        let service = Service {
-            configure: Arc::new(|_| {}),
-            health: Health::new(),
-            auth: None,
-            people: None,
-            openapi: String::new(),
-        };
+    let loses = std::env::var_os("DSOM_TEST_LOSES").is_some();
+    let code = runtime::main("hello", move |config: ServeConfig| async move {
+        let health = Health::new();
+        health.vital("store", move || if loses { Err("a sync failed".to_owned()) } else { Ok(()) });
+        let service = Service { configure: Arc::new(|_| {}), health, auth: None, people: None, openapi: String::new() };
         let running = serve::start(&config, service)?;
         Ok::<_, std::io::Error>((running, async { tracing::info!("closed") }))
     });
@@ -84,6 +81,16 @@ fn it_stops_at_sigterm() {
     let log = read_until(&mut lines, "\"message\":\"stopped\"");
     assert!(log.contains("SIGTERM") && log.contains("closed"), "{log}");
     assert!(ended(&mut child).success());
+}
+
+#[test]
+fn it_ends_as_failed_when_something_vital_is_lost() {
+    let mut child = start_with("127.0.0.1:0", &[("DSOM_TEST_LOSES", "1")]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let log = read_until(&mut lines, "error:");
+    assert!(log.contains("store: a sync failed") && log.contains("closed"), "{log}");
+    drop(lines);
+    assert!(!ended(&mut child).success());
 }
 
 #[test]

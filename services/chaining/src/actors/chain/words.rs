@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use bus::Origin;
 use bytes::Bytes;
 use contracts::{Hash, Height, OperatorId, StreamNo, UnixMillis};
 use tokio::sync::mpsc;
@@ -11,6 +12,7 @@ use crate::actors::Witness;
 use crate::domain::frame::Damage;
 use crate::metrics::Metrics;
 use crate::storage::Store;
+use crate::trace::Traces;
 
 /// Why a chain stopped. Only a person can put it right; other operators' chains go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +100,8 @@ pub struct Surroundings {
     pub sealed: Recipient<BlockSealed>,
     /// Counters.
     pub metrics: Metrics,
+    /// The traces of what is sealed.
+    pub traces: Traces,
 }
 
 /// A block was appended.
@@ -124,6 +128,8 @@ pub struct Take {
     pub round: u64,
     /// The frame.
     pub bytes: Bytes,
+    /// What published it, if that is traced.
+    pub trace: Option<Origin>,
 }
 
 /// Tell your state.

@@ -107,6 +107,9 @@ pub struct Standing {
 /// # Errors
 /// [`StepError::Frozen`] when it does not.
 pub async fn recover(store: &dyn Store, key: &LogKey, witness: &dyn Witness) -> Result<Standing, StepError> {
+    // What was published first, what is stored after it: another process that stores and publishes in between is not a store that was
+    // set back.
+    let published = witness.last_checkpoint().await.map_err(StepError::Witness)?;
     let checkpoint = store.checkpoint().await?;
     let (size, edge) = match &checkpoint {
         None => (0, Edge::default()),
@@ -121,7 +124,7 @@ pub async fn recover(store: &dyn Store, key: &LogKey, witness: &dyn Witness) -> 
     if found < size {
         return Err(frozen(Frozen::Entries { signed: size, found }));
     }
-    if let Some(note) = witness.last_checkpoint().await.map_err(StepError::Witness)? {
+    if let Some(note) = published {
         let published = key.open(&note).map_err(|error| frozen(Frozen::Checkpoint(error)))?;
         if published.size > size {
             return Err(frozen(Frozen::RolledBack { published: published.size, stored: size }));

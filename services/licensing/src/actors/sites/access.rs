@@ -14,6 +14,7 @@ use super::{
 use crate::domain::history::{Change, EntityId};
 use crate::domain::sites::delta::NoDelta;
 use crate::domain::sites::feeds::{json_delta, text_delta};
+use crate::domain::sites::rpz::rpz_delta;
 use crate::domain::sites::serial::Serial;
 use crate::storage::StoreError;
 
@@ -34,6 +35,8 @@ pub enum Form {
     Json,
     /// Sites, one a line.
     Text,
+    /// Sites, as an incremental transfer of the policy zone.
+    Zone,
 }
 
 /// The way to the list.
@@ -150,14 +153,16 @@ impl ListAccess {
     /// # Errors
     /// [`DeltaError`]
     pub async fn delta(&self, form: Form, since: Serial) -> Result<SignedFeed, DeltaError> {
-        let (sites, signer) = (self.shown().sites, Arc::clone(&self.around.signer));
+        let (sites, around) = (self.shown().sites, self.around.clone());
         let work = tokio::task::spawn_blocking(move || {
-            let delta = sites.list().delta(since).map_err(DeltaError::NoDelta)?;
+            let list = sites.list();
+            let delta = || list.delta(since).map_err(DeltaError::NoDelta);
             let feed = match form {
-                Form::Json => json_delta(&delta).map_err(|error| DeltaError::Fault(error.to_string()))?,
-                Form::Text => text_delta(&delta),
+                Form::Json => json_delta(&delta()?).map_err(|error| DeltaError::Fault(error.to_string()))?,
+                Form::Text => text_delta(&delta()?),
+                Form::Zone => rpz_delta(list, &around.zone, since).map_err(DeltaError::NoDelta)?,
             };
-            Ok(SignedFeed::new(feed, &*signer))
+            Ok(SignedFeed::new(feed, &*around.signer))
         });
         work.await.map_err(|error| DeltaError::Fault(error.to_string()))?
     }

@@ -1,5 +1,7 @@
 //! The keeper over the embedded store: durability, rivals, faults, days that come, and signatures.
 
+mod licensed;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
@@ -298,22 +300,6 @@ async fn what_was_announced_begins_on_its_day_in_kyiv() {
     list.feeds_with(Serial(1)).await.expect("is shown");
     list.catch_up().await.expect("answers");
     assert_eq!(list.shown().sites.head().version, 3, "once");
-}
-
-#[actix_rt::test]
-async fn licensed_domains_are_told_by_the_register() {
-    let world = World::new();
-    let list = world.start().await;
-    carry_out(&list, 1, blocks(&["sub.good.ua"])).await;
-    let operator: OperatorId = "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID");
-    let names = ["good.ua", "play.fine.ua"].map(|name| name.parse::<DomainName>().expect("a name"));
-    let touched = list.set_licensed(SetLicensed(vec![(operator, names.to_vec())])).await.expect("answers");
-    let [licensed, listed] = ["good.ua", "sub.good.ua"].map(|name| name.parse().expect("a name"));
-    assert_eq!(touched, [Touched { licensed, listed }]);
-    let refused = order(&list, propose(2, blocks(&["fine.ua"])), "ann").await;
-    assert!(matches!(refusal(refused), Refusal::Conflicts(conflicts) if conflicts.len() == 1));
-    list.set_licensed(SetLicensed(vec![(operator, vec![])])).await.expect("answers");
-    carry_out(&list, 2, blocks(&["fine.ua"])).await;
 }
 
 #[actix_rt::test]

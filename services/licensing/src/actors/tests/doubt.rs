@@ -19,7 +19,7 @@ async fn a_decision_of_one_takes_no_effect_and_stops_that_operator_alone() {
     forge(&store, &before, 1, &Fact::Confirmed { proposal }).await;
     process.follower.catch_up_all().await.expect("the store is there");
     assert_eq!(process.known(id), before, "it has no licence");
-    let refused = process.decide(id, 2, Command::Confirm { proposal }).await;
+    let refused = process.decide(id, 2, Command::Confirm { proposal, ground: None }).await;
     assert!(
         matches!(&refused, Err(DecideError::Held(why)) if why.contains("who proposed it confirmed it")),
         "{refused:?}"

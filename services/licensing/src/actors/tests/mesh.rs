@@ -94,13 +94,13 @@ async fn every_process_knows_the_domains_that_any_has_licensed() {
     let (id, name) = (new_id(), "good.ua".parse().expect("a name"));
     let proposal = one.to_be_licensed(id, "good.ua").await;
     assert_eq!(one.list.shown().licensed.holder(&name), None);
-    let licensed = one.decide(id, 2, Command::Confirm { proposal }).await.expect("is done");
+    let licensed = one.decide(id, 2, Command::Confirm { proposal, ground: None }).await.expect("is done");
     assert_eq!(one.list.shown().licensed.holder(&name), Some(id));
     // As it hears of it on REGISTRY.
     assert!(other.follower.agrees(&licensed.standing()).await.expect("the store is there"));
     assert_eq!(other.list.shown().licensed.holder(&name), Some(id));
     let proposal = one.propose(id, Decision::Surrender { licence: 1 }).await;
-    one.decide(id, 2, Command::Confirm { proposal }).await.expect("is done");
+    one.decide(id, 2, Command::Confirm { proposal, ground: None }).await.expect("is done");
     // As it finds it in the store.
     other.follower.catch_up_all().await.expect("the store is there");
     assert_eq!(other.list.shown().licensed.holder(&name), None);
@@ -113,13 +113,13 @@ async fn no_licence_takes_in_what_is_blocked() {
     let id = new_id();
     carry_out(&process.list, 1, blocks(&["bad.ua", "worse.ua", "play.worst.ua"])).await;
     let refuses = async |proposal, blocked: &str| {
-        let refused = process.decide(id, 2, Command::Confirm { proposal }).await;
+        let refused = process.decide(id, 2, Command::Confirm { proposal, ground: None }).await;
         assert!(matches!(refused, Err(DecideError::Refused(Refusal::Conflict(why))) if why.contains(blocked)));
     };
     let activate = process.to_be_licensed(id, "bad.ua").await;
     refuses(activate, "bad.ua is on the block list").await;
     carry_out(&process.list, 2, lifts("bad.ua")).await;
-    process.decide(id, 2, Command::Confirm { proposal: activate }).await.expect("it is lifted");
+    process.decide(id, 2, Command::Confirm { proposal: activate, ground: None }).await.expect("it is lifted");
     // Others that join it later: one below a blocked domain, and one above.
     for (domain, blocked) in [("play.worse.ua", "worse.ua"), ("worst.ua", "play.worst.ua")] {
         let domains = ["bad.ua", domain].map(|name| name.parse().expect("a name")).to_vec();

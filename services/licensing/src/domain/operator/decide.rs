@@ -6,14 +6,11 @@ use contracts::{OperatorId, UnixMillis};
 use uuid::Uuid;
 
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
-use super::keys::{self, BadKey, PublicJwk};
-use super::licence::{self, Fee, PLACES_MAX, Places, Step};
-use super::{Operator, Over, Proposal, Stage};
+use super::licence::{self, Fee, Places, Step};
+use super::{Operator, Over, Proposal, Stage, check, keys};
 use crate::domain::history::Author;
 use crate::domain::text::Line;
 
-/// Most brands of an operator.
-pub const BRANDS_MAX: usize = 100;
 /// Most licences an operator may apply for, refused ones included.
 pub const LICENCES_MAX: usize = 200;
 /// Most keys of an operator that are not revoked.
@@ -76,10 +73,12 @@ pub enum Command {
         /// The world of the token.
         env: Env,
     },
-    /// Confirm another's proposal.
+    /// Confirm another's proposal, or take up what the operator asked for.
     Confirm {
         /// Which.
         proposal: Uuid,
+        /// What it rests on, of what the operator asked for and no clerk has taken up.
+        ground: Option<Ground>,
     },
     /// Refuse a proposal, or take one's own back.
     Decline {
@@ -146,7 +145,7 @@ impl Operator {
         if let Command::Register(entity) = command {
             return match &self.entity {
                 Some(_) => conflict("the operator is in the register"),
-                None => checked_entity(entity).map(|entity| Fact::Registered { entity }),
+                None => check::entity(entity).map(|entity| Fact::Registered { entity }),
             };
         }
         let Some(known) = &self.entity else { return Err(Refusal::NotFound(format!("operator {}", self.id))) };
@@ -156,10 +155,10 @@ impl Operator {
                 invalid("/edrpou", "another code is another operator: register it")
             }
             Command::Amend(entity) if entity == *known => conflict("nothing would change"),
-            Command::Amend(entity) => checked_entity(entity).map(|entity| Fact::Amended { entity }),
+            Command::Amend(entity) => check::entity(entity).map(|entity| Fact::Amended { entity }),
             Command::Apply { .. } if self.licences.len() >= LICENCES_MAX => conflict("too many applications"),
             Command::Apply { kind, places } => {
-                checked_places(&places, "/places")?;
+                check::places(&places, "/places")?;
                 Ok(Fact::Applied { kind, places })
             }
             Command::Review { licence } => {
@@ -184,15 +183,7 @@ impl Operator {
                 Ok(Fact::Proposed { proposal, expires, decision, ground })
             }
             Command::Request { proposal, decision, env } => self.request(proposal, decision, env, now, rules),
-            Command::Confirm { proposal } => {
-                let waiting = self.waiting(proposal, now)?;
-                if waiting.by.sub == by.sub {
-                    return Err(Refusal::OwnProposal);
-                }
-                // Much may have happened since it was proposed.
-                self.check_now(&waiting.decision, now)?;
-                Ok(Fact::Confirmed { proposal })
-            }
+            Command::Confirm { proposal, ground } => self.confirm(proposal, ground, by, now, rules),
             Command::Decline { proposal, reason } => {
                 self.waiting(proposal, now)?;
                 Ok(Fact::Declined { proposal, reason })
@@ -262,7 +253,7 @@ impl Operator {
         Ok(())
     }
 
-    fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
+    pub(super) fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
         let over = match (self.proposals.get(&proposal).map(|found| &**found), self.over.get(&proposal)) {
             (Some(found), _) if found.waits(now) => return Ok(found),
             (Some(Proposal { expires, .. }), _) | (None, Some(Over::Expired(expires))) => {
@@ -281,10 +272,11 @@ impl Operator {
             Decision::Activate { expires, .. } if expires.0 <= now => {
                 return invalid("/decision/expires", "lies in the past");
             }
-            Decision::Place { places, .. } => checked_places(places, "/decision/places")?,
+            Decision::Place { places, .. } => check::places(places, "/decision/places")?,
             Decision::AddKey { jwk, env, not_before, expires, proof } => {
-                check_key(jwk, *env, (not_before.0, expires.0), now)?;
-                keys::check_proof(proof, jwk, *env, self.id, issuer, now).map_err(|error| bad_key("proof", &error))?;
+                check::key(jwk, (not_before.0, expires.0), now)?;
+                keys::check_proof(proof, jwk, *env, self.id, issuer, now)
+                    .map_err(|error| check::bad_key("proof", &error))?;
             }
             _ => {}
         }
@@ -292,17 +284,14 @@ impl Operator {
     }
 
     /// Whether the state allows a decision.
-    fn check_now(&self, decision: &Decision, now: UnixMillis) -> Result<(), Refusal> {
+    pub(super) fn check_now(&self, decision: &Decision, now: UnixMillis) -> Result<(), Refusal> {
         let step = |licence: &u32, step| self.check_step(*licence, step, now);
         match decision {
             Decision::Approve { licence } => step(licence, Step::Approve),
             Decision::Refuse { licence, .. } => step(licence, Step::Refuse),
-            Decision::Activate { licence, .. } => {
+            Decision::Activate { licence, number, expires } => {
                 step(licence, Step::Activate)?;
-                match self.known(*licence)?.fee_paid_at {
-                    Some(_) => Ok(()),
-                    None => conflict(format!("the fee of licence {licence} is not paid")),
-                }
+                self.check_entry(self.known(*licence)?, number, expires.0, now)
             }
             Decision::Suspend { licence, .. } => step(licence, Step::Suspend),
             Decision::Resume { licence } => step(licence, Step::Resume),
@@ -315,6 +304,9 @@ impl Operator {
                 | LicenceState::Expired) => conflict(format!("licence {licence} is {state:?}")),
                 _ => Ok(()),
             },
+            Decision::AddKey { expires, .. } if expires.0 <= now => {
+                conflict("the key would be over by now: propose it anew with a later end")
+            }
             Decision::AddKey { jwk, .. } => {
                 let kid = jwk.thumbprint();
                 if self.keys.iter().any(|key| key.kid == kid) {
@@ -334,50 +326,9 @@ impl Operator {
                 conflict("nothing would change")
             }
             Decision::RequireSignature { .. } => Ok(()),
-            Decision::GoLive {} => match self.stage() {
-                Stage::Conformance => Ok(()),
-                stage => conflict(format!("the operator is at the stage {stage:?}: live follows conformance")),
-            },
+            Decision::GoLive {} => self.check_go_live(now),
         }
     }
-}
-
-fn checked_entity(entity: LegalEntity) -> Result<LegalEntity, Refusal> {
-    if entity.brands.len() > BRANDS_MAX {
-        return invalid("/brands", format!("has more than {BRANDS_MAX}"));
-    }
-    match entity.email.as_str().split_once('@') {
-        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains('@') => Ok(entity),
-        _ => invalid("/email", "must be a mail address of the organisation"),
-    }
-}
-
-fn checked_places(places: &Places, pointer: &str) -> Result<(), Refusal> {
-    let sizes = [("venues", places.venues.len()), ("domains", places.domains.len()), ("apps", places.apps.len())];
-    match sizes.into_iter().find(|(_, size)| *size > PLACES_MAX) {
-        Some((name, _)) => invalid(&format!("{pointer}/{name}"), format!("has more than {PLACES_MAX}")),
-        None => Ok(()),
-    }
-}
-
-fn check_key(
-    jwk: &PublicJwk,
-    _env: Env,
-    (not_before, expires): (UnixMillis, UnixMillis),
-    now: UnixMillis,
-) -> Result<(), Refusal> {
-    jwk.open().map_err(|error| bad_key("jwk", &error))?;
-    if expires <= not_before.max(now) {
-        return invalid("/decision/expires", "must be after not_before and in the future");
-    }
-    if expires.0.saturating_sub(not_before.0) > keys::KEY_LIFE_MS_MAX {
-        return invalid("/decision/expires", "a key may be used for three years at most");
-    }
-    Ok(())
-}
-
-fn bad_key(member: &str, error: &BadKey) -> Refusal {
-    Refusal::Invalid { pointer: format!("/decision/{member}"), detail: error.to_string() }
 }
 
 /// Who an operator is before it is in the register.

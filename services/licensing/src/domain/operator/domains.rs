@@ -2,21 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use contracts::registry::LicenceState;
+use contracts::UnixMillis;
 
 use super::Operator;
 use crate::domain::sites::domain_name::DomainName;
 
 impl Operator {
-    /// Domains of licences in the register that were in none of them before.
+    /// Domains of licences in the register that were in none of them before. What a licence held whose time was over when the change was
+    /// made is gained anew: it may have been blocked since.
     pub fn domains_gained(&self, before: &Self) -> Vec<DomainName> {
-        let had: BTreeSet<&DomainName> = before.domains_held().collect();
-        self.domains_held().filter(|domain| !had.contains(domain)).cloned().collect()
+        let had = before.domains_held(self.head.at);
+        self.domains_held(self.head.at).difference(&had).cloned().collect()
     }
 
-    fn domains_held(&self) -> impl Iterator<Item = &DomainName> {
-        let licences = self.licences.iter();
-        let held = licences.filter(|one| matches!(one.state, LicenceState::Active | LicenceState::Suspended));
-        held.flat_map(|licence| &licence.places.domains)
+    fn domains_held(&self, at: UnixMillis) -> BTreeSet<DomainName> {
+        let held = self.licensed_domains().into_iter().filter(|one| one.until > at);
+        held.map(|one| one.domain).collect()
     }
 }

@@ -203,14 +203,23 @@ pub enum Fact {
         /// What it rests on.
         ground: Ground,
     },
-    /// The operator asked for a key of its own to be registered or revoked; a clerk must confirm it. It rests on the request itself.
+    /// The operator asked for a key of its own to be registered or revoked. It is evidence, and no clerk's proposal yet.
     Requested {
         /// Its id: from here on a proposal like any other.
         proposal: Uuid,
-        /// Up to when it may be confirmed.
+        /// Up to when a clerk may take it up.
         expires: Moment,
         /// What is to be decided.
         decision: Decision,
+    },
+    /// A clerk took up what the operator asked for, as a proposal of its own on this ground; another clerk must confirm it.
+    Endorsed {
+        /// Which.
+        proposal: Uuid,
+        /// Up to when it may be confirmed.
+        expires: Moment,
+        /// What it rests on.
+        ground: Ground,
     },
     /// Another confirmed it: it is decided.
     Confirmed {

@@ -1,12 +1,16 @@
 //! Public keys of operators: read from a JWK, named by their thumbprint, and the proof that the operator holds the private part.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::registry::{Env, KeyStanding};
 use contracts::{OperatorId, UnixMillis};
+use ledger::batch_signature;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+#[cfg(test)]
+mod tests;
 
 /// `typ` of a proof of possession.
 pub const PROOF_TYP: &str = "dsom-pop+jwt";
@@ -71,27 +75,19 @@ pub enum BadKey {
 }
 
 impl PublicJwk {
-    /// The key, if it is one of the two types and in canonical form.
+    /// The key, if it is one of the two types, in canonical form, and one that only its holder can sign for. It is read as ingest reads
+    /// the keys of batches: what is registered here is good there, and the other way round.
     ///
     /// # Errors
     /// [`BadKey::Form`]
     pub fn open(&self) -> Result<VerifyingKey, BadKey> {
-        let part = |text: &str| -> Result<[u8; 32], BadKey> {
-            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadKey::Form("x or y is not base64url"))?;
-            bytes.try_into().map_err(|_| BadKey::Form("x or y does not have 32 bytes"))
-        };
-        match (self.kty.as_str(), self.crv.as_str(), &self.y) {
-            ("OKP", "Ed25519", None) => {
-                let bytes = part(&self.x)?.to_vec();
-                Ok(VerifyingKey { kind: KeyKind::Ed25519, bytes })
-            }
-            ("EC", "P-256", Some(y)) => {
-                let bytes = [&[4][..], &part(&self.x)?, &part(y)?].concat();
-                let key = VerifyingKey { kind: KeyKind::P256, bytes };
-                key.is_on_curve().then_some(key).ok_or(BadKey::Form("the point is not on the curve"))
-            }
-            _ => Err(BadKey::Form("kty and crv")),
-        }
+        let Self { kty, crv, x, y } = self;
+        batch_signature::VerifyingKey::from_jwk(kty, crv, x, y.as_deref()).map_err(form)?;
+        let part = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| BadKey::Form("x or y is not base64url"));
+        Ok(match y {
+            None => VerifyingKey { kind: KeyKind::Ed25519, bytes: part(x)? },
+            Some(y) => VerifyingKey { kind: KeyKind::P256, bytes: [&[4][..], &part(x)?, &part(y)?].concat() },
+        })
     }
 
     /// The RFC 7638 thumbprint: base64url of SHA-256, 43 characters. It is the key's id.
@@ -205,10 +201,14 @@ impl VerifyingKey {
         };
         checked.map_err(|_| BadKey::Signature)
     }
+}
 
-    fn is_on_curve(&self) -> bool {
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.bytes).is_ok()
-    }
+fn form(bad: batch_signature::BadKey) -> BadKey {
+    BadKey::Form(match bad {
+        batch_signature::BadKey::Kind { .. } => "kty and crv",
+        batch_signature::BadKey::Coordinate { .. } => "x and y are 32 bytes each, y of P-256 alone",
+        _ => "the point is not on the curve, not in canonical form, or one that anybody can sign for",
+    })
 }
 
 /// A key of an operator.
@@ -288,95 +288,4 @@ pub fn check_proof(
         ("iat", (-SKEW_MS..=PROOF_AGE_MS_MAX).contains(&age)),
     ];
     checks.into_iter().find(|(_, holds)| !holds).map_or(Ok(()), |(name, _)| Err(BadKey::Claim(name)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thumbprints_are_those_of_the_rfcs() {
-        // RFC 8037 appendix A.3.
-        let ed = PublicJwk {
-            kty: "OKP".into(),
-            crv: "Ed25519".into(),
-            x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into(),
-            y: None,
-        };
-        assert_eq!(ed.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
-        assert!(ed.open().is_ok());
-    }
-
-    #[test]
-    fn the_examples_of_the_rfcs_verify() {
-        // RFC 8037 appendix A.4.
-        let ed = PublicJwk {
-            kty: "OKP".into(),
-            crv: "Ed25519".into(),
-            x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".into(),
-            y: None,
-        };
-        let text = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
-                    hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
-        let jws = Jws::parse(text).expect("a JWS");
-        let key = ed.open().expect("a key");
-        assert_eq!(key.verify(jws.signed.as_bytes(), &jws.signature), Ok(()));
-        // RFC 7515 appendix A.3.
-        let ec = PublicJwk {
-            kty: "EC".into(),
-            crv: "P-256".into(),
-            x: "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU".into(),
-            y: Some("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0".into()),
-        };
-        let text = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
-                    DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-        let jws = Jws::parse(text).expect("a JWS");
-        let key = ec.open().expect("a key");
-        let claims: serde_json::Value = jws.verify(&key).expect("verifies");
-        assert_eq!(claims["iss"], "joe");
-        // The other key's algorithm, and another's bytes.
-        assert_eq!(jws.verify::<serde_json::Value>(&ed.open().expect("a key")), Err(BadKey::Algorithm));
-        assert_eq!(key.verify(b"other", &jws.signature), Err(BadKey::Signature));
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused() {
-        let good = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let jwk = |kty: &str, crv: &str, x: &str, y: Option<&str>| PublicJwk {
-            kty: kty.into(),
-            crv: crv.into(),
-            x: x.into(),
-            y: y.map(str::to_owned),
-        };
-        for bad in [
-            jwk("RSA", "Ed25519", good, None),
-            jwk("OKP", "X25519", good, None),
-            jwk("OKP", "Ed25519", good, Some(good)),
-            jwk("OKP", "Ed25519", "", None),
-            jwk("OKP", "Ed25519", &format!("{good}="), None),
-            jwk("OKP", "Ed25519", &good[..40], None),
-            jwk("EC", "P-256", good, None),
-            jwk("EC", "P-256", good, Some(good)),
-        ] {
-            assert!(matches!(bad.open(), Err(BadKey::Form(_))), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_jws_that_brings_its_own_key_or_conditions_is_refused() {
-        for (member, value) in [
-            ("jwk", "{}"),
-            ("jku", "\"https://x\""),
-            ("x5u", "\"https://x\""),
-            ("x5c", "[]"),
-            ("crit", "[]"),
-            ("b64", "false"),
-        ] {
-            let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","{member}":{value}}}"#));
-            assert!(matches!(Jws::parse(&format!("{header}.e30.AA")), Err(BadKey::Header(found)) if found == member));
-        }
-        for text in ["", ".", "..", "a.b", "e30.e30.AA", &"a".repeat(JWS_BYTES_MAX + 1)] {
-            assert!(matches!(Jws::parse(text), Err(BadKey::Jws)), "{text:.20}");
-        }
-    }
 }

@@ -91,6 +91,15 @@ pub struct Places {
     pub apps: Vec<Line<300>>,
 }
 
+/// A domain that a licence keeps from being blocked, and up to when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDomain {
+    /// The domain, with its subdomains.
+    pub domain: DomainName,
+    /// When the licence's time is over.
+    pub until: UnixMillis,
+}
+
 /// Most venues, domains or apps of one licence.
 pub const PLACES_MAX: usize = 1_000;
 
@@ -147,6 +156,15 @@ impl Licence {
         !self.active.is_empty()
     }
 
+    /// Its domains, while it is in the register. Time ends that without a fact, so each has its end with it.
+    pub fn held_domains(&self) -> impl Iterator<Item = HeldDomain> + '_ {
+        let held = matches!(self.state, LicenceState::Active | LicenceState::Suspended);
+        let until = self.expires.filter(|_| held);
+        let domains =
+            until.into_iter().flat_map(move |until| self.places.domains.iter().map(move |domain| (domain, until)));
+        domains.map(|(domain, until)| HeldDomain { domain: domain.clone(), until })
+    }
+
     /// Takes a step that was checked, and keeps the times in which it was active.
     pub(super) fn take(&mut self, step: Step, at: UnixMillis) {
         let Some(state) = after(self.state, step) else { return };
@@ -168,6 +186,15 @@ impl Licence {
             kind: self.kind,
             state: self.state,
             active: self.active.iter().map(bounded).collect(),
+            ends: self.ends(),
+        }
+    }
+
+    /// When it was taken away or given back, or else when its time is over.
+    fn ends(&self) -> Option<UnixMillis> {
+        match self.state {
+            LicenceState::Revoked | LicenceState::Surrendered => Some(self.since),
+            _ => self.expires,
         }
     }
 }
@@ -237,6 +264,10 @@ mod tests {
         assert_eq!(licence.state_at(UnixMillis(100)), LicenceState::Expired);
         let times = licence.standing().active;
         assert_eq!(times, [ActiveTime { from: UnixMillis(5), until: Some(UnixMillis(100)) }]);
+        assert_eq!(licence.standing().ends, Some(UnixMillis(100)));
+        licence.take(Step::Suspend, UnixMillis(50));
+        licence.take(Step::Revoke, UnixMillis(60));
+        assert_eq!(licence.standing().ends, Some(UnixMillis(60)));
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! What an operator asks for itself: keys of its own. It becomes a proposal like any other, with the operator as its author; one clerk
-//! confirms it, so two parties have agreed, and only the clerk's word makes it so.
+//! What an operator asks for itself: keys of its own. That it asks is evidence and decides nothing: one clerk takes it up on a ground,
+//! which makes it that clerk's proposal, and another clerk confirms it. Whoever stole a key can ask, too.
 
 use contracts::UnixMillis;
 use contracts::registry::Env;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Operator;
 use super::decide::{Refusal, Rules, conflict, invalid};
-use super::fact::{Decision, Fact, Moment};
+use super::fact::{Decision, Fact, Ground, Moment};
 use crate::domain::client::ClientId;
 use crate::domain::history::Author;
 
@@ -56,5 +56,34 @@ impl Operator {
         self.check(&decision, now, rules.issuer)?;
         let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
         Ok(Fact::Requested { proposal, expires, decision })
+    }
+
+    /// What a clerk's word makes of a proposal: of another clerk's it is the decision; what the operator asked for it makes the clerk's
+    /// own proposal, and so needs a ground.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub(super) fn confirm(
+        &self,
+        proposal: Uuid,
+        ground: Option<Ground>,
+        by: &Author,
+        now: UnixMillis,
+        rules: Rules<'_>,
+    ) -> Result<Fact, Refusal> {
+        let waiting = self.waiting(proposal, now)?;
+        match (waiting.clerk(), &ground) {
+            (None, None) => return invalid("/ground", "the operator asked for this: say what you propose it on"),
+            (Some(_), Some(_)) => return invalid("/ground", "the proposal has its ground: confirm it as it is"),
+            (Some(clerk), None) if clerk.sub == by.sub => return Err(Refusal::OwnProposal),
+            _ => {}
+        }
+        // Much may have happened since it was proposed.
+        self.check_now(&waiting.decision, now)?;
+        let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
+        Ok(match ground {
+            Some(ground) => Fact::Endorsed { proposal, expires, ground },
+            None => Fact::Confirmed { proposal },
+        })
     }
 }

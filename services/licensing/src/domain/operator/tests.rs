@@ -1,6 +1,9 @@
 //! An operator led through its life, and led astray.
 
 mod forged;
+mod go_live;
+mod history;
+mod register;
 mod requests;
 mod room;
 
@@ -14,7 +17,7 @@ use uuid::Uuid;
 use super::decide::{Command, Refusal, Rules};
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
 use super::keys::{ProofClaims, PublicJwk};
-use super::licence::{Fee, Places};
+use super::licence::{Fee, HeldDomain, Places};
 use super::{Operator, Stage};
 use crate::domain::history::Author;
 
@@ -109,7 +112,7 @@ impl Desk {
 
     fn decided(&mut self, decision: Decision) -> Result<(), Refusal> {
         let proposal = self.propose(decision)?;
-        self.try_do(2, Command::Confirm { proposal })
+        self.try_do(2, confirm(proposal))
     }
 
     /// Up to a licence of this kind in the register.
@@ -130,7 +133,7 @@ impl Desk {
         let mut desk = Self::licensed(LicenceKind::Betting);
         desk.decided(add_key(1, Env::Live, desk.now)).expect("a key");
         desk.decided(add_key(2, Env::Test, desk.now)).expect("a key");
-        desk.done(1, Command::Certify { certificate: "e30.e30.AA".to_owned() });
+        desk.done(1, Command::Certify { certificate: certificate(desk.now) });
         desk.decided(Decision::GoLive {}).expect("live");
         desk
     }
@@ -140,9 +143,18 @@ impl Desk {
     }
 }
 
+fn confirm(proposal: Uuid) -> Command {
+    Command::Confirm { proposal, ground: None }
+}
+
 fn activate(now: i64) -> Decision {
     let expires = Moment(UnixMillis(now + 1_000_000));
     Decision::Activate { licence: 1, number: "Б-1".parse().expect("a line"), expires }
+}
+
+/// A certificate of a moment; its signature was looked at before it comes here.
+fn certificate(now: i64) -> String {
+    sign(&key_of(8).0, &json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt"}), &json!({"iat": now / 1000}))
 }
 
 fn reason() -> crate::domain::text::Line<1000> {
@@ -163,7 +175,7 @@ fn an_operator_goes_from_application_to_live() {
         desk.decided(decision).expect("a key");
         assert_eq!(desk.operator.stage(), stage);
     }
-    desk.done(1, Command::Certify { certificate: "e30.e30.AA".to_owned() });
+    desk.done(1, Command::Certify { certificate: certificate(desk.now) });
     assert_eq!(desk.operator.scopes(Env::Live).len(), 0);
     desk.decided(Decision::GoLive {}).expect("live");
     assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"]);
@@ -178,28 +190,28 @@ fn nobody_decides_alone_late_or_twice() {
     let mut desk = Desk::licensed(LicenceKind::Betting);
     let suspend = Decision::Suspend { licence: 1, reason: reason() };
     let proposal = desk.propose(suspend.clone()).expect("proposed");
-    assert_eq!(desk.try_do(1, Command::Confirm { proposal }), Err(Refusal::OwnProposal));
+    assert_eq!(desk.try_do(1, confirm(proposal)), Err(Refusal::OwnProposal));
     assert_eq!(desk.state(), LicenceState::Active);
-    desk.done(2, Command::Confirm { proposal });
+    desk.done(2, confirm(proposal));
     assert_eq!(desk.state(), LicenceState::Suspended);
-    assert!(matches!(desk.try_do(3, Command::Confirm { proposal }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(3, confirm(proposal)), Err(Refusal::ProposalOver(_))));
 
     let late = desk.propose(Decision::Resume { licence: 1 }).expect("proposed");
     desk.now += RULES.proposal_life_ms;
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: late }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(2, confirm(late)), Err(Refusal::ProposalOver(_))));
 
     // Who proposed may take back; then it is over for everybody.
     let own = desk.propose(Decision::Resume { licence: 1 }).expect("proposed");
     desk.done(1, Command::Decline { proposal: own, reason: reason() });
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: own }), Err(Refusal::ProposalOver(_))));
+    assert!(matches!(desk.try_do(2, confirm(own)), Err(Refusal::ProposalOver(_))));
 
     // Two proposals of one thing: the second meets another state.
     let (first, second) = (
         desk.propose(Decision::Resume { licence: 1 }).expect("proposed"),
         desk.propose(Decision::Resume { licence: 1 }).expect("proposed"),
     );
-    desk.done(2, Command::Confirm { proposal: first });
-    assert!(matches!(desk.try_do(2, Command::Confirm { proposal: second }), Err(Refusal::Conflict(_))));
+    desk.done(2, confirm(first));
+    assert!(matches!(desk.try_do(2, confirm(second)), Err(Refusal::Conflict(_))));
 }
 
 #[test]
@@ -271,6 +283,43 @@ fn what_follows_for_wagers_is_told() {
     assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
     assert_eq!(standing.flag(Vertical::Slots, UnixMillis(before)), Some(Flag::OutsideLicence));
     assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"], "settlements go on");
+    // That it is revoked later takes nothing back of the suspension.
+    desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("revoked");
+    let standing = desk.operator.standing();
+    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
+    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(desk.now)), Some(Flag::OutsideLicence));
+}
+
+#[test]
+fn domains_are_licensed_up_to_the_end_of_the_licence() {
+    let mut desk = Desk::licensed(LicenceKind::Betting);
+    let domain: crate::domain::sites::domain_name::DomainName = "good.ua".parse().expect("a name");
+    let places = Places { domains: vec![domain.clone()], ..Places::default() };
+    desk.decided(Decision::Place { licence: 1, places }).expect("placed");
+    let until = desk.operator.licences[0].expires.expect("an end");
+    assert_eq!(desk.operator.licensed_domains(), [HeldDomain { domain, until }]);
+    desk.decided(Decision::Suspend { licence: 1, reason: reason() }).expect("suspended");
+    assert_eq!(desk.operator.licensed_domains().len(), 1, "a suspension ends nothing");
+    desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("revoked");
+    assert_eq!(desk.operator.licensed_domains(), []);
+}
+
+#[test]
+fn a_domain_of_a_licence_that_has_ended_is_gained_anew() {
+    let mut desk = Desk::licensed(LicenceKind::Betting);
+    let domain: crate::domain::sites::domain_name::DomainName = "good.ua".parse().expect("a name");
+    let places = Places { domains: vec![domain.clone()], ..Places::default() };
+    let before = desk.operator.clone();
+    desk.decided(Decision::Place { licence: 1, places }).expect("placed");
+    assert_eq!(desk.operator.domains_gained(&before), vec![domain.clone()]);
+    let (ends, mut other) = (desk.operator.licences[0].expires.expect("an end"), desk.operator.licences[0].clone());
+    other.expires = Some(UnixMillis(i64::MAX));
+    for (at, gained) in [(UnixMillis(ends.0 - 1), vec![]), (ends, vec![domain])] {
+        let mut after = desk.operator.clone();
+        after.licences.push(other.clone());
+        after.head.at = at;
+        assert_eq!(after.domains_gained(&desk.operator), gained, "at {at}");
+    }
 }
 
 #[test]
@@ -317,10 +366,10 @@ proptest! {
                 9 => decision(Decision::Resume { licence: 1 }),
                 10 => decision(Decision::Revoke { licence: 1, reason: reason() }),
                 11 => decision(Decision::Surrender { licence: 1 }),
-                _ => match last { Some(proposal) => Command::Confirm { proposal }, None => continue },
+                _ => match last { Some(proposal) => confirm(proposal), None => continue },
             };
             let proposed = match &command { Command::Propose { proposal, .. } => Some(*proposal), _ => None };
-            let confirmed = match &command { Command::Confirm { proposal } => desk.operator.proposals.get(proposal).map(|one| one.by.sub.clone()), _ => None };
+            let confirmed = match &command { Command::Confirm { proposal, .. } => desk.operator.proposals.get(proposal).map(|one| one.by.sub.clone()), _ => None };
             let outcome = desk.try_do(by, command);
             if outcome.is_ok() { last = proposed.or(last); }
             let after = desk.operator.licences.first().map(|licence| licence.state);

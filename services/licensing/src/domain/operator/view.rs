@@ -1,4 +1,4 @@
-//! An operator as it is shown: the same members in the register, in histories and to clerks, and what changed between two versions.
+//! An operator as it is shown: the same members in the register, in histories and to clerks.
 
 use std::sync::Arc;
 
@@ -135,15 +135,18 @@ pub struct KeyView<'a> {
 pub struct ProposalView<'a> {
     /// Its id.
     pub id: String,
-    /// Who proposed it.
+    /// Who proposed it, or asked for it.
     pub by: &'a str,
+    /// The clerk who took up what the operator asked for; absent before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endorsed_by: Option<&'a str>,
     /// When.
     pub at: String,
     /// Up to when it may be confirmed.
     pub expires: String,
     /// What is to be decided.
     pub decision: &'a Decision,
-    /// What it rests on; absent when the operator asked for it.
+    /// What it rests on; absent when the operator asked for it and no clerk has taken it up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ground: Option<&'a Ground>,
 }
@@ -164,6 +167,8 @@ impl<'a> LicenceView<'a> {
         let entered = licence.active.first().map(|time| time.from);
         let entry = |paid| Clock::new(calendar.within_one_business_day(paid), entered, now);
         let state = licence.state_at(now);
+        // Of an application that was refused no entry is due, whatever was paid.
+        let due = licence.fee_paid_at.filter(|_| state != LicenceState::Refused);
         let since = if state == licence.state { licence.since } else { licence.expires.unwrap_or(licence.since) };
         Self {
             id: licence.id,
@@ -174,7 +179,7 @@ impl<'a> LicenceView<'a> {
             expires: licence.expires.map(|at| at.to_string()),
             fee: licence.fee.as_ref(),
             fee_paid_at: licence.fee_paid_at.map(|at| at.to_string()),
-            register_entry: licence.fee_paid_at.map(entry),
+            register_entry: due.map(entry),
             places: &licence.places,
         }
     }
@@ -199,11 +204,17 @@ impl<'a> ProposalView<'a> {
         Self {
             id: id.to_string(),
             by: &proposal.by.sub,
+            endorsed_by: proposal.endorsed_by.as_ref().map(|clerk| clerk.sub.as_str()),
             at: proposal.at.to_string(),
             expires: proposal.expires.to_string(),
             decision: &proposal.decision,
             ground: proposal.ground.as_ref(),
         }
+    }
+
+    /// A request as it is shown to who made it.
+    fn asked(id: &uuid::Uuid, request: &'a Proposal) -> Self {
+        Self { endorsed_by: None, ground: None, ..Self::new(id, request) }
     }
 }
 
@@ -232,58 +243,33 @@ impl Operator {
         }
     }
 
-    /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose is not its to see yet.
+    /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
+    /// what it asked for, is not its to see yet.
     pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
         let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| proposal.is_request() && proposal.waits(now);
         OwnKeys {
             version: self.head.version,
             keys: self.keys.iter().map(KeyView::new).collect(),
-            requests: self.proposals.iter().filter(own).map(|(id, one)| ProposalView::new(id, one)).collect(),
+            requests: self.proposals.iter().filter(own).map(|(id, one)| ProposalView::asked(id, one)).collect(),
         }
     }
 
-    /// The clock of its way into the market, once it is in the register.
+    /// The clock of its way into the market, once it is in the register. Who is not live is due by the licences that it holds: of who
+    /// holds none nothing is due, and who comes back later has its time from then.
     pub fn integration(&self, calendar: &Calendar, now: UnixMillis) -> Option<Clock> {
-        let due = calendar.months_after(self.registered_at()?, INTEGRATION_MONTHS);
-        Some(Clock::new(due, self.live_since, now))
+        let held = |licence: &&Licence| matches!(licence.state_at(now), LicenceState::Active | LicenceState::Suspended);
+        let entered = |licence: &Licence| licence.active.first().map(|time| time.from);
+        let from = match self.live_since {
+            Some(_) => self.registered_at()?,
+            None => self.licences.iter().filter(held).filter_map(entered).min()?,
+        };
+        Some(Clock::new(calendar.months_after(from, INTEGRATION_MONTHS), self.live_since, now))
     }
-}
 
-/// A member that differs between two versions.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// JSON pointer.
-    pub pointer: String,
-    /// What stood there; absent when nothing did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
-    /// What stands there; absent when nothing does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
-}
-
-/// What differs between two JSON values, as far down as both are objects, or arrays that did not shrink.
-pub fn differences(before: &Value, after: &Value) -> Vec<Difference> {
-    let mut found = Vec::new();
-    compare(String::new(), Some(before), Some(after), &mut found);
-    found
-}
-
-fn compare(pointer: String, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
-    match (before, after) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                let name_escaped = name.replace('~', "~0").replace('/', "~1");
-                compare(format!("{pointer}/{name_escaped}"), old.get(name), new.get(name), found);
-            }
-        }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() <= new.len() => {
-            for (at, new) in new.iter().enumerate() {
-                compare(format!("{pointer}/{at}"), old.get(at), Some(new), found);
-            }
-        }
-        (before, after) if before == after => {}
-        (before, after) => found.push(Difference { pointer, before: before.cloned(), after: after.cloned() }),
+    /// Whether it is late now with an entry in the register or with its way into the market.
+    pub fn is_late(&self, calendar: &Calendar, now: UnixMillis) -> bool {
+        let late = |clock: Clock| clock.overdue && clock.done.is_none();
+        let entry = |licence: &Licence| LicenceView::new(licence, calendar, now).register_entry.is_some_and(late);
+        self.integration(calendar, now).is_some_and(late) || self.licences.iter().any(entry)
     }
 }

@@ -45,10 +45,7 @@ impl BlockList {
     /// # Errors
     /// [`NoDelta`]
     pub fn delta(&self, since: Serial) -> Result<Delta<'_>, NoDelta> {
-        let revisions = self.revisions_since(since).ok_or(NoDelta::Unknown)?;
-        if self.touched_in_last(revisions).nth(DELTA_SUBJECTS_MAX).is_some() {
-            return Err(NoDelta::TooFar);
-        }
+        let revisions = self.revisions_told_since(since)?;
         let (now, before) = (self.revision(), self.revision() - revisions);
         let (mut blocked, mut lifted) = (Vec::new(), Vec::new());
         for subject in self.touched_in_last(revisions).collect::<BTreeSet<_>>() {
@@ -62,5 +59,14 @@ impl BlockList {
             }
         }
         Ok(Delta { since, serial: self.serial(), changed_at: self.changed_at(), blocked, lifted })
+    }
+
+    /// How many revisions lie after a serial, if they are few enough to be told.
+    pub(super) fn revisions_told_since(&self, since: Serial) -> Result<usize, NoDelta> {
+        let revisions = self.revisions_since(since).ok_or(NoDelta::Unknown)?;
+        match self.touched_in_last(revisions).nth(DELTA_SUBJECTS_MAX) {
+            Some(_) => Err(NoDelta::TooFar),
+            None => Ok(revisions),
+        }
     }
 }

@@ -195,6 +195,32 @@ impl BlockList {
         self.last_step(subject).map_or(Standing::Unlisted, Step::standing)
     }
 
+    /// The serial at a moment; `None`: now.
+    pub fn serial_at(&self, moment: Option<UnixMillis>) -> Serial {
+        let revisions = moment.map(|moment| self.revisions.partition_point(|revision| revision.at <= moment));
+        self.origin.after(revisions.unwrap_or(self.revisions.len()))
+    }
+
+    /// How a subject stood at a moment, by itself alone; `None`: now.
+    pub fn standing_at(&self, subject: &Subject, moment: Option<UnixMillis>) -> Standing<'_> {
+        let (Some(moment), Some(dossier)) = (moment, self.subjects.get(subject)) else { return self.standing(subject) };
+        let last = dossier.steps.iter().rfind(|step| self.taken_at(step) <= moment);
+        last.map_or(Standing::Unlisted, Step::standing)
+    }
+
+    /// When a step was taken: with its decision, or with the revision that put in force what was announced.
+    fn taken_at(&self, step: &Step) -> UnixMillis {
+        match &step.what {
+            What::Announced(entry) => entry.by.at,
+            What::Lifted(_, lifting) => lifting.by.at,
+            // What comes into force makes a revision, and belongs to it.
+            What::Blocked(entry) => {
+                let made = step.revision.checked_sub(1).and_then(|before| self.revisions.get(before));
+                made.map_or(entry.by.at, |revision| revision.at)
+            }
+        }
+    }
+
     /// Everything something was decided about, after a subject if one is given; sites in DNS order, then accounts.
     pub fn all(&self, after: Option<&Subject>) -> impl Iterator<Item = Row<'_>> + Clone {
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
@@ -233,6 +259,15 @@ impl BlockList {
     /// What the last so many revisions touched, a subject as often as it was.
     pub(super) fn touched_in_last(&self, revisions: usize) -> impl Iterator<Item = &Subject> {
         self.revisions.iter().rev().take(revisions).flat_map(|revision| &revision.touched)
+    }
+
+    /// The sites that were blocked at a revision, in DNS order.
+    pub(super) fn sites_blocked_at(&self, revision: usize) -> impl Iterator<Item = &DomainName> {
+        let blocked = move |dossier: &Dossier| {
+            let last = dossier.steps.iter().rfind(|step| step.revision <= revision);
+            last.is_some_and(|step| step.standing().is_blocked())
+        };
+        self.subjects.iter().filter(move |(_, dossier)| blocked(dossier)).filter_map(|(subject, _)| subject.site())
     }
 
     /// How many revisions there are.

@@ -1,8 +1,12 @@
-//! The list as a DNS response policy zone (draft-vixie-dnsop-dns-rpz), always whole.
+//! The list as a DNS response policy zone (draft-vixie-dnsop-dns-rpz): whole, or what changed since a serial.
 
+use std::collections::BTreeSet;
+
+use super::delta::NoDelta;
 use super::domain_name::{DomainName, NAME_CHARS_MAX};
 use super::feeds::{Feed, changed_text, push};
 use super::list::BlockList;
+use super::serial::Serial;
 
 /// How long a resolver may go on with an answer, and with there being none, in seconds.
 const TTL_S: u32 = 300;
@@ -50,41 +54,91 @@ pub struct ZoneFeed {
 /// one: a name of its own would make the names between the two exist, and a wildcard does not answer for names that
 /// exist (RFC 4592 §2.2.2).
 pub fn rpz(list: &BlockList, zone: &Zone) -> ZoneFeed {
-    let Zone { origin, server, contact, answer } = zone;
     let serial = list.serial();
-    let action = match answer {
-        Answer::NoSuchName => " CNAME .\n".to_owned(),
-        Answer::Garden(host) => format!(" CNAME {host}.\n"),
-    };
-    let head = format!(
-        "; Blocked domains, serial {serial}, changed {}\n$ORIGIN {origin}.\n$TTL {TTL_S}\n\
-         @ IN SOA {server}. {contact}. {serial} {REFRESH_S} {RETRY_S} {EXPIRE_S} {TTL_S}\n@ IN NS {server}.\n",
-        changed_text(list.changed_at())
-    );
-    let (mut bytes, mut domains_left_out, mut wildcards_left_out) = (head.into_bytes(), 0, 0);
-    for domain in topmost(list) {
-        let name = domain.as_str();
-        let chars = name.len() + 1 + origin.as_str().len();
-        if chars > NAME_CHARS_MAX {
-            domains_left_out += 1;
-            push(&mut bytes, &["; too long for this zone: ", name, "\n"]);
-            continue;
-        }
-        push(&mut bytes, &[name, &action]);
-        if chars + 2 > NAME_CHARS_MAX {
-            wildcards_left_out += 1;
-            push(&mut bytes, &["; too long for this zone: *.", name, "\n"]);
-        } else {
-            push(&mut bytes, &["*.", name, &action]);
-        }
+    let title = format!("Blocked domains, serial {serial}, changed {}", changed_text(list.changed_at()));
+    let mut file = File::new(zone, &title);
+    file.soa(serial);
+    push(&mut file.bytes, &["@ IN NS ", zone.server.as_str(), ".\n"]);
+    topmost(list.in_force().filter_map(|(subject, _)| subject.site())).for_each(|domain| file.block(domain));
+    ZoneFeed {
+        feed: Feed::new(serial, file.bytes),
+        domains_left_out: file.domains_left_out,
+        wildcards_left_out: file.wildcards_left_out,
     }
-    ZoneFeed { feed: Feed::new(serial, bytes), domains_left_out, wildcards_left_out }
 }
 
-/// Domains that are blocked and not within another blocked one.
-fn topmost(list: &BlockList) -> impl Iterator<Item = &DomainName> {
+/// What changed of the zone since a serial: the records of an incremental transfer (RFC 1995 §4, one difference that
+/// sums up all, §5) in the form of a master file. The SOA of now, the SOA the reader has, the records that go, the SOA
+/// of now, the records that come, the SOA of now; where nothing changed, that SOA alone.
+///
+/// # Errors
+/// [`NoDelta`]
+pub fn rpz_delta(list: &BlockList, zone: &Zone, since: Serial) -> Result<Feed, NoDelta> {
+    let revisions = list.revisions_told_since(since)?;
+    let (serial, changed) = (list.serial(), changed_text(list.changed_at()));
+    let mut file =
+        File::new(zone, &format!("Changes of the blocked domains, since {since}, serial {serial}, changed {changed}"));
+    file.soa(serial);
+    if revisions > 0 {
+        // Of what was touched a name above may cover it, and below may be what it covered: all names are looked at.
+        let at = |revision| topmost(list.sites_blocked_at(revision)).collect::<BTreeSet<_>>();
+        let (was, is) = (at(list.revision() - revisions), at(list.revision()));
+        file.soa(since);
+        was.difference(&is).for_each(|domain| file.block(domain));
+        file.soa(serial);
+        is.difference(&was).for_each(|domain| file.block(domain));
+        file.soa(serial);
+    }
+    Ok(Feed::new(serial, file.bytes))
+}
+
+/// A master file that is being written.
+struct File<'a> {
+    zone: &'a Zone,
+    action: String,
+    bytes: Vec<u8>,
+    domains_left_out: usize,
+    wildcards_left_out: usize,
+}
+
+impl<'a> File<'a> {
+    fn new(zone: &'a Zone, title: &str) -> Self {
+        let action = match &zone.answer {
+            Answer::NoSuchName => " CNAME .\n".to_owned(),
+            Answer::Garden(host) => format!(" CNAME {host}.\n"),
+        };
+        let head = format!("; {title}\n$ORIGIN {}.\n$TTL {TTL_S}\n", zone.origin);
+        Self { zone, action, bytes: head.into_bytes(), domains_left_out: 0, wildcards_left_out: 0 }
+    }
+
+    fn soa(&mut self, serial: Serial) {
+        let Zone { server, contact, .. } = self.zone;
+        let times = format!("{REFRESH_S} {RETRY_S} {EXPIRE_S} {TTL_S}");
+        push(&mut self.bytes, &[&format!("@ IN SOA {server}. {contact}. {serial} {times}\n")]);
+    }
+
+    /// The records that block a domain and all below it, as far as they fit.
+    fn block(&mut self, domain: &DomainName) {
+        let name = domain.as_str();
+        let chars = name.len() + 1 + self.zone.origin.as_str().len();
+        if chars > NAME_CHARS_MAX {
+            self.domains_left_out += 1;
+            return push(&mut self.bytes, &["; too long for this zone: ", name, "\n"]);
+        }
+        push(&mut self.bytes, &[name, &self.action]);
+        if chars + 2 > NAME_CHARS_MAX {
+            self.wildcards_left_out += 1;
+            push(&mut self.bytes, &["; too long for this zone: *.", name, "\n"]);
+        } else {
+            push(&mut self.bytes, &["*.", name, &self.action]);
+        }
+    }
+}
+
+/// Of domains in DNS order, those that are not within another.
+fn topmost<'a>(domains: impl Iterator<Item = &'a DomainName>) -> impl Iterator<Item = &'a DomainName> {
     let mut cover: Option<&DomainName> = None;
-    list.in_force().filter_map(|(subject, _)| subject.site()).filter(move |domain| {
+    domains.filter(move |domain| {
         // A domain is followed by all within it, so only the last one kept can cover the next.
         let kept = !cover.is_some_and(|above| domain.is_within(above));
         if kept {

@@ -38,7 +38,10 @@ pub struct Which {
 /// Proposals about the list, the latest first. The ETag is what a write must send as If-Match.
 #[utoipa::path(
     get, path = "/v1/sites/proposals", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`proposals`, and `next` where there are more", body = Object))
+    responses((
+        status = 200, description = "`proposals`, and `next` where there are more", body = Object,
+        headers(("ETag" = String, description = "The version that is shown"))
+    ))
 )]
 pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -58,7 +61,7 @@ pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) 
 #[utoipa::path(
     get, path = "/v1/sites/proposals/{proposal}", tag = "sites", security(("bearer" = ["clerk"])),
     params(("proposal" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The proposal", body = Object))
+    responses((status = 200, description = "The proposal", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     shown(&list, proposal_id(&id)?, HttpResponse::Ok(), true)

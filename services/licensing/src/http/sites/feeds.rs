@@ -1,13 +1,14 @@
 //! The feeds: what is blocked, as JSON, as text, and as a DNS response policy zone, each signed; and what changed since
 //! a serial.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, IF_NONE_MATCH};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::problems::Code;
 use runtime::ApiError;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::form::has;
 use super::super::query;
 use super::refusal;
 use crate::actors::sites::{Form, ListAccess, SignedFeed};
@@ -33,11 +34,6 @@ pub struct Since {
     #[param(example = 17)]
     since: Option<u32>,
 }
-
-/// The zone is always whole.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// What is blocked, sites and accounts, as JSON. With `since` only what changed: take out `lifted_sites` and
 /// `lifted_accounts`, then add or replace the rest. Nobody needs a token; the header `DSOM-Feed-Signature` is a
@@ -72,17 +68,21 @@ pub async fn text(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
     }
 }
 
-/// The blocked domains as a DNS response policy zone: a master file with the serial in its SOA, always whole.
+/// The blocked domains as a DNS response policy zone: a master file with the serial in its SOA. With `since` what an
+/// incremental transfer holds (RFC 1995): the SOA of now, the SOA with `since`, the records that go, the SOA of now, the
+/// records that come, the SOA of now; the SOA of now alone when nothing changed.
 #[utoipa::path(
-    get, path = "/v1/sites.rpz", tag = "feeds", security(()),
+    get, path = "/v1/sites.rpz", tag = "feeds", params(Since), security(()),
     responses(
         (status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
 pub async fn zone(request: HttpRequest, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
-    let Nothing {} = query(&request)?;
-    Ok(answer(&request, &list.feeds().zone, ZONE))
+    match query::<Since>(&request)?.since {
+        None => Ok(answer(&request, &list.feeds().zone, ZONE)),
+        Some(since) => delta(&request, &list, Form::Zone, since, ZONE).await,
+    }
 }
 
 /// The signature of `/v1/sites.json` as it is now.
@@ -135,14 +135,6 @@ fn answer(request: &HttpRequest, feed: &SignedFeed, media: &'static str) -> Http
 fn signature(feed: &SignedFeed) -> HttpResponse {
     // Not to be kept: with a body of another serial it would look like a forgery.
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).content_type(JOSE).body(feed.jws.clone())
-}
-
-/// Whether the reader has this version (RFC 9110 §13.1.2): a list of tags, compared weakly, or `*`.
-fn has(request: &HttpRequest, etag: &str) -> bool {
-    let given = request.headers().get_all(IF_NONE_MATCH).filter_map(|given| given.to_str().ok());
-    // Our tags hold no comma.
-    let mut tags = given.flat_map(|given| given.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// The serial of a feed that is too old is a `Gone`.

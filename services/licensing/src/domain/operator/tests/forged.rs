@@ -4,9 +4,8 @@ use super::*;
 use crate::domain::history::BadHistory;
 
 /// Why a change that was never decided is none.
-fn refused(desk: &Desk, by: u8, at: i64, fact: &Fact) -> &'static str {
-    let (change, _) =
-        desk.operator.head.next(Operator::entity_id(id()), UnixMillis(at), &clerk(by), fact).expect("small");
+pub(super) fn refused(desk: &Desk, by: &Author, at: i64, fact: &Fact) -> &'static str {
+    let (change, _) = desk.operator.head.next(Operator::entity_id(id()), UnixMillis(at), by, fact).expect("small");
     let mut read = desk.operator.clone();
     let refused = read.follow(&change.bytes).expect_err("it can't have been");
     assert_eq!(read, desk.operator, "it is as before");
@@ -25,28 +24,40 @@ fn what_nobody_could_decide_is_no_change() {
     let suspend = desk.propose(Decision::Suspend { licence: 1, reason: reason() }).expect("proposed");
     let (confirmed, declined) =
         (Fact::Confirmed { proposal: suspend }, Fact::Declined { proposal: suspend, reason: reason() });
-    assert_eq!(refused(&desk, 1, now, &confirmed), "who proposed it confirmed it");
-    assert_eq!(refused(&desk, 2, desk.now + RULES.proposal_life_ms, &confirmed), "no such proposal waited");
-    assert_eq!(refused(&desk, 2, desk.now + RULES.proposal_life_ms, &declined), "no such proposal waited");
+    assert_eq!(refused(&desk, &clerk(1), now, &confirmed), "who proposed it confirmed it");
+    assert_eq!(refused(&desk, &clerk(2), desk.now + RULES.proposal_life_ms, &confirmed), "no such proposal waited");
+    assert_eq!(refused(&desk, &clerk(2), desk.now + RULES.proposal_life_ms, &declined), "no such proposal waited");
     let twice =
         Fact::Proposed { proposal: suspend, expires, decision: Decision::Resume { licence: 1 }, ground: ground() };
-    assert_eq!(refused(&desk, 1, now, &twice), "it was proposed before");
-    assert_eq!(refused(&desk, 1, now, &Fact::Registered { entity: entity() }), "it was registered before");
-    assert_eq!(refused(&desk, 1, now, &Fact::ReviewBegan { licence: 1 }), "its licence could not take this step");
-    assert_eq!(refused(&desk, 1, now, &Fact::ReviewBegan { licence: 2 }), "it had no such licence");
+    assert_eq!(refused(&desk, &clerk(1), now, &twice), "it was proposed before");
+    assert_eq!(refused(&desk, &clerk(1), now, &Fact::Registered { entity: entity() }), "it was registered before");
+    assert_eq!(
+        refused(&desk, &clerk(1), now, &Fact::ReviewBegan { licence: 1 }),
+        "its licence could not take this step"
+    );
+    assert_eq!(refused(&desk, &clerk(1), now, &Fact::ReviewBegan { licence: 2 }), "it had no such licence");
     let paid = Fact::Paid { licence: 1, paid_at: expires, document: "п-1".parse().expect("a line") };
-    assert_eq!(refused(&desk, 1, now, &paid), "no fee was due");
+    assert_eq!(refused(&desk, &clerk(1), now, &paid), "no fee was due");
     let other = serde_json::from_value(json!({
         "edrpou": "20077720", "name": "ТОВ «Приклад»", "address": "Київ", "email": "office@example.ua",
     }));
-    assert_eq!(refused(&desk, 1, now, &Fact::Amended { entity: other.expect("an entity") }), "it got another code");
+    assert_eq!(
+        refused(&desk, &clerk(1), now, &Fact::Amended { entity: other.expect("an entity") }),
+        "it got another code"
+    );
 
-    desk.done(2, Command::Confirm { proposal: suspend });
+    desk.done(2, confirm(suspend));
     for over in [&confirmed, &declined] {
-        assert_eq!(refused(&desk, 2, desk.now, over), "no such proposal waited", "answered");
+        assert_eq!(refused(&desk, &clerk(2), desk.now, over), "no such proposal waited", "answered");
     }
-    assert_eq!(refused(&desk, 2, desk.now, &Fact::Confirmed { proposal: Uuid::nil() }), "no such proposal waited");
-    assert_eq!(refused(&Desk::new(), 1, now, &Fact::Certified { certificate: String::new() }), "it was not registered");
+    assert_eq!(
+        refused(&desk, &clerk(2), desk.now, &Fact::Confirmed { proposal: Uuid::nil() }),
+        "no such proposal waited"
+    );
+    assert_eq!(
+        refused(&Desk::new(), &clerk(1), now, &Fact::Certified { certificate: String::new() }),
+        "it was not registered"
+    );
 }
 
 #[test]
@@ -71,7 +82,7 @@ fn a_proposal_that_nobody_could_make_takes_no_effect() {
         let head = desk.operator.head;
         let (change, _) = head.next(Operator::entity_id(id()), at, &clerk(1), &proposed).expect("small");
         desk.operator.follow(&change.bytes).expect("a proposal says nothing yet");
-        assert_eq!(refused(&desk, 2, desk.now, &Fact::Confirmed { proposal }), why);
+        assert_eq!(refused(&desk, &clerk(2), desk.now, &Fact::Confirmed { proposal }), why);
     }
     let revoked = Decision::RevokeKey { kid: jwk.thumbprint(), reason: reason() };
     desk.decided(revoked).expect("what two people decide goes on");

@@ -18,7 +18,7 @@ fn of_what_is_over_nothing_large_is_kept() {
     let mut proposed = || desk.propose(large()).expect("proposed");
     let [declined, confirmed, expired] = [proposed(), proposed(), proposed()];
     desk.done(1, Command::Decline { proposal: declined, reason: reason() });
-    desk.done(2, Command::Confirm { proposal: confirmed });
+    desk.done(2, confirm(confirmed));
     assert_eq!(desk.operator.proposals.len(), 1);
     let expires = desk.operator.proposals[&expired].expires;
     desk.now += RULES.proposal_life_ms;
@@ -30,7 +30,7 @@ fn of_what_is_over_nothing_large_is_kept() {
         (expired, Over::Expired(expires), format!("expired at {expires}")),
     ] {
         assert_eq!(desk.operator.over.get(&proposal), Some(&over));
-        assert_eq!(desk.try_do(2, Command::Confirm { proposal }), Err(Refusal::ProposalOver(why)));
+        assert_eq!(desk.try_do(2, confirm(proposal)), Err(Refusal::ProposalOver(why)));
         let again = Command::Propose { proposal, decision: Decision::Surrender { licence: 1 }, ground: ground() };
         assert!(matches!(desk.try_do(1, again), Err(Refusal::Conflict(why)) if why.ends_with("exists")));
     }

@@ -1,8 +1,9 @@
 //! What a look-up finds, and what licensed domains have to do with it.
 
 use super::super::list::{Conflict, Obstacle};
-use super::super::look_up::{look_up, look_up_account};
+use super::super::look_up::{look_up, look_up_account, look_up_at};
 use super::super::measure::Place;
+use super::super::serial::Serial;
 use super::super::standing::Standing;
 use super::*;
 
@@ -44,8 +45,9 @@ fn a_look_up_finds_the_name_or_the_nearest_that_decides() {
 fn accounts_are_apart_by_platform() {
     let mut world = World::default();
     world.block(account("telegram", "@Casino"));
-    let standing =
-        |platform: &str| look_up_account(world.list(), account(platform, "casino").account().expect("one")).as_str();
+    let standing = |platform: &str| {
+        look_up_account(world.list(), account(platform, "casino").account().expect("one"), None).as_str()
+    };
     assert_eq!((standing("telegram"), standing("x")), ("blocked", "unlisted"));
 }
 
@@ -95,4 +97,41 @@ fn rows_come_in_order_and_go_on_after_one() {
     assert_eq!(rows(Some(&site("c.ua"))), ["xn--80aodfsg.xn--j1amh", "x/casino"]);
     assert_eq!(rows(Some(&account("x", "casino"))), Vec::<String>::new());
     assert!(world.list().all(None).any(|row| row.in_unicode == Some("казино.укр")));
+}
+
+#[test]
+fn the_list_is_shown_as_it_was() {
+    const DAY_MS: i64 = 86_400_000;
+    let mut world = World::default();
+    let at = |ms: i64| Some(UnixMillis(NOW.0 + ms));
+    world.carry_out(blocks([site("a.ua"), account("x", "casino")])).expect("blocked");
+    world.later_ms = 1_000;
+    let tomorrow = TODAY.checked_add(jiff::Span::new().days(1)).expect("a date");
+    let later = Measure::new(vec![block_from(site("b.ua"), tomorrow)], vec![]).expect("a measure");
+    world.carry_out(later).expect("announced");
+    (world.later_ms, world.later_days) = (DAY_MS, 1);
+    world.order(Order::Begin, "system").expect("is due");
+    world.later_ms = DAY_MS + 1_000;
+    world.lift(site("a.ua"));
+    let list = world.list();
+    for (ms, a, b, serial) in [
+        (-1, "unlisted", "unlisted", 0),
+        (0, "blocked", "unlisted", 1),
+        (999, "blocked", "unlisted", 1),
+        (1_000, "blocked", "announced", 1),
+        (DAY_MS - 1, "blocked", "announced", 1),
+        (DAY_MS, "blocked", "blocked", 2),
+        (DAY_MS + 999, "blocked", "blocked", 2),
+        (DAY_MS + 1_000, "lifted", "blocked", 3),
+    ] {
+        let stood = |name: &str| list.standing_at(&site(name), at(ms)).as_str();
+        assert_eq!((stood("a.ua"), stood("b.ua"), list.serial_at(at(ms))), (a, b, Serial(serial)), "at {ms}");
+    }
+    assert_eq!((list.standing_at(&site("a.ua"), None).as_str(), list.serial_at(None)), ("lifted", Serial(3)));
+    let was =
+        |ms: i64| look_up_at(list, &world.licensed, &domain("www.a.ua"), at(ms)).map(|found| found.standing.as_str());
+    assert_eq!([was(-1), was(0), was(2 * DAY_MS)], [None, Some("blocked"), Some("lifted")]);
+    let casino = account("x", "casino");
+    let was = |ms: i64| look_up_account(list, casino.account().expect("one"), at(ms)).as_str();
+    assert_eq!([was(-1), was(0)], ["unlisted", "blocked"]);
 }

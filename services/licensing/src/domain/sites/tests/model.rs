@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::super::feeds::{json, json_delta, text, text_delta};
+use super::super::rpz::{rpz, rpz_delta};
 use super::super::serial::Serial;
 use super::super::standing::Standing;
 use super::*;
@@ -30,11 +31,22 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..25)
 }
 
-/// What a reader holds: the members of the JSON feed and the lines of the text.
+/// What a reader holds: the members of the JSON feed, the lines of the text and the records of the zone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Reader {
     entries: BTreeMap<String, Value>,
     lines: BTreeSet<String>,
+    records: BTreeSet<String>,
+}
+
+/// The lines of a zone file that are no comments and no directives.
+fn records(bytes: Vec<u8>) -> Vec<String> {
+    let text = String::from_utf8(bytes).expect("text");
+    text.lines().filter(|line| !line.starts_with([';', '$'])).map(str::to_owned).collect()
+}
+
+fn is_soa(line: &str) -> bool {
+    line.starts_with("@ IN SOA ")
 }
 
 impl Reader {
@@ -55,6 +67,8 @@ impl Reader {
         reader.add(&serde_json::from_slice(&feed.bytes).expect("JSON"));
         let text = String::from_utf8(text(list).bytes).expect("text");
         reader.lines = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        // The SOA aside: it is to change exactly when something else does.
+        reader.records = records(rpz(list, &zone()).feed.bytes).into_iter().filter(|line| !is_soa(line)).collect();
         reader
     }
 
@@ -76,6 +90,28 @@ impl Reader {
                 ("+", name) => drop(self.lines.insert(name.to_owned())),
                 _ => panic!("{line}"),
             }
+        }
+        self.transfer(list, since);
+    }
+
+    /// RFC 1995 §4: between two SOA records stands what goes, then what comes.
+    fn transfer(&mut self, list: &BlockList, since: Serial) {
+        let told = records(rpz_delta(list, &zone(), since).expect("a serial of this list").bytes);
+        let (last, told) = told.split_last().expect("a SOA");
+        let Some((first, told)) = told.split_first() else { return };
+        assert_eq!(first, last);
+        let mut parts = told.chunk_by(|_, next| !is_soa(next));
+        let [gone, come] = [since, list.serial()].map(|serial| {
+            let (soa, rest) = parts.next().and_then(<[String]>::split_first).expect("a SOA");
+            assert!(is_soa(soa) && soa.contains(&format!(". {} 300 ", serial.0)), "{soa}");
+            rest
+        });
+        assert_eq!(parts.next(), None);
+        for line in gone {
+            assert!(self.records.remove(line), "{line} was there");
+        }
+        for line in come {
+            assert!(self.records.insert(line.clone()), "{line} was not there");
         }
     }
 }

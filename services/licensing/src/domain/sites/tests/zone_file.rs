@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::rpz::{Answer, rpz};
+use super::super::delta::NoDelta;
+use super::super::rpz::{Answer, rpz, rpz_delta};
+use super::super::serial::Serial;
 use super::*;
 
 /// What a zone file says: the serial, and the owners of its CNAME records without the zone's name.
@@ -95,4 +97,30 @@ fn a_garden_explains_the_block() {
     let zone = Zone { answer: Answer::Garden(domain("blocked.example.ua")), ..zone() };
     let text = String::from_utf8(rpz(world.list(), &zone).feed.bytes).expect("text");
     assert!(text.ends_with("\na.ua CNAME blocked.example.ua.\n*.a.ua CNAME blocked.example.ua.\n"), "{text}");
+}
+
+#[test]
+fn a_difference_has_the_form_of_an_incremental_transfer() {
+    let mut world = World::default();
+    world.block(site("www.a.ua"));
+    world.block(site("z.ua"));
+    world.carry_out(blocks([site("a.ua")])).expect("blocked");
+    world.lift(site("z.ua"));
+    let text =
+        |since| String::from_utf8(rpz_delta(world.list(), &zone(), Serial(since)).expect("known").bytes).expect("text");
+    let soa = |serial: u32| format!("@ IN SOA ns.example.ua. hostmaster.example.ua. {serial} 300 60 2419200 300\n");
+    let head = |since: u32| {
+        format!(
+            "; Changes of the blocked domains, since {since}, serial 4, changed 2026-11-23T06:00:00.000Z\n\
+             $ORIGIN rpz.example.ua.\n$TTL 300\n"
+        )
+    };
+    // What is blocked below a name that is blocked now goes, and comes back with its lifting.
+    let gone = "www.a.ua CNAME .\n*.www.a.ua CNAME .\nz.ua CNAME .\n*.z.ua CNAME .\n";
+    let come = "a.ua CNAME .\n*.a.ua CNAME .\n";
+    assert_eq!(text(2), format!("{}{}{}{gone}{}{come}{}", head(2), soa(4), soa(2), soa(4), soa(4)));
+    assert_eq!(text(4), format!("{}{}", head(4), soa(4)), "nothing changed");
+    for unknown in [5, u32::MAX] {
+        assert_eq!(rpz_delta(world.list(), &zone(), Serial(unknown)), Err(NoDelta::Unknown));
+    }
 }

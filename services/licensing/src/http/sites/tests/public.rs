@@ -1,8 +1,11 @@
 //! What everybody may read, without a token.
 
+use contracts::UnixMillis;
+
 use super::*;
 use crate::actors::sites::SetLicensed;
 use crate::actors::sites::tests::verify;
+use crate::domain::operator::licence::HeldDomain;
 
 #[actix_rt::test]
 async fn a_look_up_takes_any_way_to_write_a_name() {
@@ -16,7 +19,10 @@ async fn a_look_up_takes_any_way_to_write_a_name() {
     blocks.push(account);
     site.carry_out(&body).await;
     let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
-    let licensed = vec![(operator.parse().expect("a UUID"), vec!["good.ua".parse().expect("a name")])];
+    let licensed = vec![(
+        operator.parse().expect("a UUID"),
+        vec![HeldDomain { domain: "good.ua".parse().expect("a name"), until: UnixMillis(i64::MAX) }],
+    )];
     site.list.set_licensed(SetLicensed(licensed)).await.expect("answers");
 
     for asked in ["казино.укр", "КАЗИНО.УКР", "xn--80aodfsg.xn--j1amh", "XN--80AODFSG.XN--J1AMH.", "казино。укр"]
@@ -152,7 +158,12 @@ async fn feeds_are_tagged_signed_and_told_as_differences() {
         site.send(Method::GET, "/v1/sites.txt?since=0", &[("if-none-match", delta.header("etag"))], None).await.status,
         304
     );
-    for path in ["/v1/sites.json", "/v1/sites.txt"] {
+    let delta = site.get("/v1/sites.rpz?since=1").await;
+    assert!(delta.text().contains("\na.ua CNAME .\n*.a.ua CNAME .\n"), "{}", delta.text());
+    assert!(!delta.text().contains("b.ua"), "{}", delta.text());
+    assert_eq!(delta.header("content-type"), "text/dns");
+    assert!(verify(&site.world.key, delta.header("dsom-feed-signature"), &delta.body));
+    for path in ["/v1/sites.json", "/v1/sites.txt", "/v1/sites.rpz"] {
         for unknown in ["3", "4294967295", "2147483650"] {
             let gone = site.get(&format!("{path}?since={unknown}")).await.refused(410, "gone");
             assert_eq!(gone["since"].to_string(), unknown);
@@ -161,5 +172,32 @@ async fn feeds_are_tagged_signed_and_told_as_differences() {
             site.get(&format!("{path}?{bad}")).await.refused(400, "bad-request");
         }
     }
-    site.get("/v1/sites.rpz?since=1").await.refused(400, "bad-request");
+}
+
+#[actix_rt::test]
+async fn the_list_is_shown_as_of_a_moment() {
+    let site = Site::new().await;
+    site.carry_out(&blocks(&["a.ua"])).await;
+    site.world.pass_ms(1_000);
+    site.carry_out(&blocks(&["b.ua"])).await;
+    let names = async |query: &str| {
+        let page = site.get(&format!("/v1/sites{query}")).await;
+        let names: Vec<String> = page.json()["entries"]
+            .as_array()
+            .expect("entries")
+            .iter()
+            .map(|one| one["site"].as_str().expect("a site").to_owned())
+            .collect();
+        (names.join(" "), page.json()["serial"].to_string(), page.headers.contains_key("etag"))
+    };
+    let expected = |names: &str, serial: &str, tagged| (names.to_owned(), serial.to_owned(), tagged);
+    assert_eq!(names("").await, expected("a.ua b.ua", "2", true));
+    assert_eq!(names("?as_of=2026-11-23T06:00:00.999Z").await, expected("a.ua", "1", false));
+    assert_eq!(names("?as_of=2026-11-23T05:59:59.999Z").await, expected("", "0", false));
+    let account = site.get("/v1/accounts/x/casino?as_of=2026-11-23T06:00:00Z").await;
+    assert_eq!((&account.json()["standing"], &account.json()["serial"]), (&json!("unlisted"), &json!(1)));
+    for path in ["/v1/sites", "/v1/sites/a.ua", "/v1/accounts/x/casino"] {
+        site.get(&format!("{path}?as_of=2026-11-23T06:00:01.001Z")).await.refused(400, "bad-request");
+        site.get(&format!("{path}?as_of=yesterday")).await.refused(400, "bad-request");
+    }
 }
