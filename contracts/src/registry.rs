@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::record::Vertical;
-use crate::{OperatorId, UnixMillis};
+use crate::{Hash, OperatorId, UnixMillis};
 
 /// CloudEvents `type` of an [`OperatorStanding`].
 pub const CE_OPERATOR: &str = "org.dsom.registry.operator.v1";
@@ -143,6 +143,9 @@ pub struct OperatorStanding {
     pub operator: OperatorId,
     /// The version of its history that this is read from; it only grows.
     pub version: u64,
+    /// Hash of the last change of that version: one version has one history. Absent in what was written before there was this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Hash>,
     /// When that version came about, Unix milliseconds.
     pub at: UnixMillis,
     /// Its name, for people.
@@ -223,6 +226,7 @@ mod tests {
         OperatorStanding {
             operator: "13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID"),
             version: 1,
+            head: None,
             at: UnixMillis(0),
             name: "A".to_owned(),
             licences,
@@ -300,6 +304,13 @@ mod tests {
         let now = standing(vec![gone, held]);
         assert_eq!(now.flag(Vertical::Virtual, UnixMillis(5)), None);
         assert_eq!(now.flag(Vertical::Slots, UnixMillis(5)), Some(Flag::OutsideLicence));
+    }
+
+    #[test]
+    fn a_standing_of_before_heads_were_told_is_read() {
+        let old = r#"{"operator":"13013f29-b9df-4b82-ad28-e51596b7e0b4","version":1,"at":0,"name":"A","licences":[],"keys":[],"signature_required":false}"#;
+        assert_eq!(serde_json::from_str::<OperatorStanding>(old).expect("reads"), standing(vec![]));
+        assert_eq!(serde_json::to_string(&standing(vec![])).expect("writes"), old);
     }
 
     #[test]

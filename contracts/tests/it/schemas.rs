@@ -161,13 +161,14 @@ fn operator_standing() -> Value {
         &[
             ("operator", uuid()),
             ("version", json!({ "type": "integer", "minimum": 1 })),
+            ("head", hash()),
             ("at", millis()),
             ("name", json!({ "type": "string" })),
             ("licences", list(licence)),
             ("keys", list(key)),
             ("signature_required", json!({ "type": "boolean" })),
         ],
-        &[],
+        &["head"],
     )
 }
 
@@ -342,7 +343,7 @@ fn the_types_write_what_the_schemas_name() {
     let flagged = json!({ "operator": id, "stream": 0, "flag": "after-suspension", "first_seq": 1, "last_seq": 1, "records": 1, "at": 0 });
     let licence = json!({ "licence": "1", "kind": "betting", "state": "fee_due", "active": [{ "from": 0, "until": null }], "ends": 1 });
     let key = json!({ "kid": "x", "jwk": {}, "env": "live", "not_before": 0, "expires": 0 });
-    let standing = json!({ "operator": id, "version": 1, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
+    let standing = json!({ "operator": id, "version": 1, "head": zero, "at": 0, "name": "x", "licences": [licence], "keys": [key], "signature_required": false });
     let sent = json!({ "first_seq": 1, "count": 1, "root": zero, "earliest": 0, "latest": 0, "types": { "wager": 1 }, "verticals": { "slots": 1 } });
     let exchange = json!({ "at": 0, "operator": id, "stream": 0, "client_key": "x", "media": "x", "coding": "x", "signed": false, "forced": "gap", "delayed_ms": 1, "batch": sent, "status": 409, "code": "gap", "expected_seq": 1, "retry_after_s": 2, "took_ms": 0 });
     let stopped = json!({ "operator": id, "reason": "x", "at": 0 });

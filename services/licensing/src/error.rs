@@ -3,7 +3,7 @@
 use runtime::config::ConfigError;
 use runtime::people::PeopleError;
 
-use crate::actors::{LoadError, sites};
+use crate::actors::sites;
 use crate::domain::calendar::BadCalendar;
 use crate::domain::sites::domain_name::BadDomainName;
 use crate::http::{BadCertificateKeys, BadWorld};
@@ -42,9 +42,6 @@ pub enum StartError {
     /// The register.
     #[error("the register cannot be used")]
     Store(#[source] StoreError),
-    /// What is in it.
-    #[error("the register cannot be read")]
-    Load(#[source] LoadError),
     /// The broker and its streams.
     #[error("the bus can't be opened")]
     Bus(#[source] bus::OpenError),

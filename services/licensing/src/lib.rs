@@ -17,16 +17,17 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Arbiter, Supervisor};
+use actix::{Actor, Arbiter};
 use bus::{Bus, LostStreams, StreamBytes};
 use runtime::people::{OidcConfig, People};
 use runtime::rates::Rates;
 use runtime::signing::SigningKey;
+use tokio::sync::oneshot;
 
 use ::store::cql::EngineKind;
 use actors::desk::{House, Work};
-use actors::sites::{ListAccess, SetLicensed, Surroundings};
-use actors::{Admissions, Desks, Directory, Teller};
+use actors::sites::{ListAccess, Surroundings};
+use actors::{Admissions, Desks, Directory, Follower, Teller};
 use config::Config;
 use domain::calendar::Calendar;
 use error::StartError;
@@ -36,6 +37,8 @@ use storage::Store;
 
 /// How long to wait for the register to be let go of at a stop.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits until all that `REGISTRY` holds was held against the store; then it goes on, and is told later.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service that runs until stopped.
 pub struct Running {
@@ -104,21 +107,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let people = People::start(&oidc).await.map_err(StartError::People)?;
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
-    let directory = Arc::new(Directory::load(&*store).await.map_err(StartError::Load)?);
+    let directory = Arc::new(Directory::load(&*store).await.map_err(StartError::Store)?);
     let (live, test) = worlds(&config, &directory).await?;
     // REGISTRY can be told anew from the register at any time.
     let bus = Bus::open(config.bus(), StreamBytes::default(), LostStreams::Leave).await.map_err(StartError::Bus)?;
 
     let health = runtime::Health::new();
-    // Weak: metrics keep the checks for ever.
-    let (link, kept, known) = (bus.clone(), Arc::downgrade(&store), Arc::clone(&people));
-    health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
-    let well = move || kept.upgrade().map_or(Ok(()), |store| store.reachable());
-    match config.store.engine {
-        // A server comes back by itself; an engine that could not sync does not.
-        EngineKind::Scylla => health.check("store", well),
-        EngineKind::Embedded => health.vital("store", well),
-    }
+    let (link, known) = (bus.clone(), Arc::clone(&people));
+    watch(&health, config.store.engine, move || link.is_up(), Arc::downgrade(&store));
     // Operators need no people: their tokens go on.
     health.warn("people-keys", move || known.ready());
 
@@ -135,16 +131,20 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         clock: Arc::new(actors::now),
     };
     let list = ListAccess::start(around, &list_thread.handle()).await.map_err(StartError::Sites)?;
-    let licensed = directory.all().iter().map(|operator| (operator.id, operator.licensed_domains())).collect();
-    list.set_licensed(SetLicensed(licensed)).await.map_err(|_| StartError::ListAway)?;
 
     let held = Arc::downgrade(&store);
-    let (told, board) = (Arc::clone(&directory), Arc::new(RegistryStream::new(bus.clone())));
-    let teller = Supervisor::start(move |_| Teller::new(told, board));
-    let follower = tokio::spawn(events::follow(bus, Arc::clone(&store), Arc::clone(&directory)));
+    let follower = Follower::start(Arc::clone(&store), Arc::clone(&directory), list.clone()).await;
+    let follower = Arc::new(follower.map_err(|_| StartError::ListAway)?);
+    let (read, all_read) = oneshot::channel();
+    let following = tokio::spawn(events::follow(bus.clone(), Arc::clone(&follower), read));
+    // Before anybody decides anything: a store that was put back to an earlier time is found out by what the mesh was told.
+    if tokio::time::timeout(READ_TIMEOUT, all_read).await.is_err() {
+        tracing::warn!("REGISTRY could not be read yet: it is not known whether the store has all that was told");
+    }
+    let teller = Teller::begin(Arc::clone(&follower), Arc::new(RegistryStream::new(bus)));
     let house = House { proposal_life_ms, issuer: config.issuer.clone() };
-    let work = Work { store: Arc::clone(&store), directory: Arc::clone(&directory), teller, list: list.clone(), house };
-    metrics::watch(&directory);
+    let work = Work { follower, teller, house };
+    metrics::watch(&directory, &store);
     let service = Arc::new(Service {
         desks: Desks::new(Arc::new(work)),
         directory,
@@ -174,7 +174,24 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         },
     );
     let server = server.map_err(|source| StartError::Serve { addr: config.listen, source })?;
-    Ok(Running { server, follower, list_thread, store: held })
+    Ok(Running { server, follower: following, list_thread, store: held })
+}
+
+/// Tells what is away. All processes are without the broker or a CQL server alike, and each goes on with what it can do: taking them out of
+/// the Service would take tokens, the public register and the feeds away, too. `store` is weak, since metrics keep the checks for ever.
+fn watch(
+    health: &runtime::Health,
+    engine: EngineKind,
+    broker_up: impl Fn() -> bool + Send + Sync + 'static,
+    store: Weak<dyn Store>,
+) {
+    health.warn("broker", move || if broker_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    let well = move || store.upgrade().map_or(Ok(()), |store| store.reachable());
+    match engine {
+        // A server comes back by itself; an engine that could not sync does not.
+        EngineKind::Scylla => health.warn("store", well),
+        EngineKind::Embedded => health.vital("store", well),
+    }
 }
 
 /// The market and the sandbox, which must have nothing in common that a token is checked by.
@@ -189,4 +206,30 @@ async fn worlds(config: &Config, directory: &Arc<Directory>) -> Result<(World, W
         return Err(StartError::OneWorld);
     }
     Ok((live, test))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_away_takes_no_process_out_of_the_service_and_a_stopped_engine_ends_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store: Arc<dyn Store> = Arc::new(actors::tests::Shaky::open(dir.path()).away());
+        let nothing: &[&str] = &[];
+        for (engine, well, warned, ended) in [
+            (EngineKind::Scylla, true, nothing, nothing),
+            (EngineKind::Embedded, true, nothing, nothing),
+            (EngineKind::Scylla, false, &["broker", "store"], nothing),
+            (EngineKind::Embedded, false, &["broker"], &["store"]),
+        ] {
+            let health = runtime::Health::new();
+            let store =
+                if well { Weak::<actors::tests::Shaky>::new() as Weak<dyn Store> } else { Arc::downgrade(&store) };
+            watch(&health, engine, move || well, store);
+            assert_eq!(health.warnings().keys().collect::<Vec<_>>(), warned);
+            let failing: Vec<&str> = health.failing().into_iter().map(|(name, _)| name).collect();
+            assert_eq!(failing, ended);
+        }
+    }
 }

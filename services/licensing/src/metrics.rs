@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 
-use crate::actors::{Directory, now};
+use crate::actors::{Directory, Doubt, now};
+use crate::storage::Store;
 
 /// Every way a request for a token ends.
 const OUTCOMES: [&str; 8] = [
@@ -29,8 +30,8 @@ pub(crate) fn token(outcome: &'static str) {
     TOKENS.add(1, &[KeyValue::new("outcome", outcome)]);
 }
 
-/// Shows the register's size and what waits in it, and what has not happened yet as 0.
-pub(crate) fn watch(directory: &Arc<Directory>) {
+/// Shows the register's size, what waits in it and what is held, whether the store answers, and what has not happened yet as 0.
+pub(crate) fn watch(directory: &Arc<Directory>, store: &Arc<dyn Store>) {
     OUTCOMES.iter().for_each(|outcome| TOKENS.add(0, &[KeyValue::new("outcome", *outcome)]));
     let meter = opentelemetry::global::meter("dsom_licensing");
     let gauge = |name: &'static str, what: &'static str, read: fn(&Directory) -> usize| {
@@ -47,10 +48,23 @@ pub(crate) fn watch(directory: &Arc<Directory>) {
             .build();
     };
     gauge("dsom_licensing_operators", "Operators in the register.", |directory| directory.all().len());
+    gauge("dsom_licensing_operators_held", "Operators about whom nothing can be decided.", |directory| {
+        [Doubt::Damaged, Doubt::Contradicted].map(|doubt| directory.all_held(doubt).len()).iter().sum()
+    });
+    let store = Arc::downgrade(store);
+    meter
+        .u64_observable_gauge("dsom_licensing_store_up")
+        .with_description("1 while the register's store answers, else 0.")
+        .with_callback(move |seen| {
+            if let Some(store) = store.upgrade() {
+                seen.observe(u64::from(store.reachable().is_ok()), &[]);
+            }
+        })
+        .build();
     gauge("dsom_licensing_proposals_waiting", "Decisions that wait for a second person.", |directory| {
         let now = now();
         let waiting = |operator: &Arc<crate::domain::operator::Operator>| {
-            operator.proposals.values().filter(|one| one.outcome.is_none() && one.expires > now).count()
+            operator.proposals.values().filter(|one| one.waits(now)).count()
         };
         directory.all().iter().map(waiting).sum()
     });

@@ -58,7 +58,7 @@ impl Health {
     }
 
     /// What is not well although the process is ready.
-    pub(crate) fn warnings(&self) -> Map<String, Value> {
+    pub fn warnings(&self) -> Map<String, Value> {
         let warnings = self.0.warnings.read().unwrap_or_else(PoisonError::into_inner);
         let said = warnings.iter().filter_map(|(name, check)| Some(((*name).to_owned(), check().err()?.into())));
         said.collect()

@@ -24,6 +24,7 @@ pub fn standing(operator: OperatorId) -> OperatorStanding {
     OperatorStanding {
         operator,
         version: 1,
+        head: None,
         at: SINCE_2020,
         name: "An operator".to_owned(),
         licences: LicenceKind::ALL.into_iter().map(licence).collect(),

@@ -178,7 +178,8 @@ impl<'a> Way<'a> {
             }
             // At most 40 characters.
             let number = format!("DEV-{}-{n}", self.id.replace('-', ""));
-            let activate = json!({"type": "activate", "licence": n, "number": number, "expires": moment(LICENCE_DAYS * 86_400)});
+            let activate =
+                json!({"type": "activate", "licence": n, "number": number, "expires": moment(LICENCE_DAYS * 86_400)});
             self.decide(&activate).await?;
         }
         Ok(())

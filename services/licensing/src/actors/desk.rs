@@ -6,14 +6,15 @@ use std::sync::Arc;
 use actix::prelude::*;
 use contracts::OperatorId;
 
-use super::directory::{Directory, LoadError, follow};
+use super::directory::LoadError;
+use super::follower::Follower;
 use super::now;
-use super::sites::{ListAccess, SetLicensed};
 use super::teller::{Tell, Teller};
 use crate::domain::history::{Author, TooLarge};
 use crate::domain::operator::Operator;
 use crate::domain::operator::decide::{Command, Refusal, Rules};
-use crate::storage::{Appended, Claim, Store, StoreError};
+use crate::domain::sites::domain_name::DomainName;
+use crate::storage::{Appended, Claim, StoreError};
 
 /// How decisions are made here.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ pub enum DecideError {
     /// The register can't be read or written: the outcome is unknown.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// What is stored or was told of the operator does not fit together: people must put it right.
+    #[error("nothing can be decided about the operator now: {0}")]
+    Held(String),
     /// Too much is going on, or the process is ending: nothing was begun.
     #[error("the desk does not answer")]
     Away,
@@ -81,14 +85,10 @@ pub struct Desk {
 
 /// What all desks work with.
 pub struct Work {
-    /// The register.
-    pub store: Arc<dyn Store>,
-    /// What readers see.
-    pub directory: Arc<Directory>,
+    /// The register, what readers see of it, and the block list, which must not hold licensed domains.
+    pub follower: Arc<Follower>,
     /// Who tells the mesh.
     pub teller: Addr<Teller>,
-    /// The block list, which must not hold licensed domains.
-    pub list: ListAccess,
     /// How decisions are made.
     pub house: House,
 }
@@ -96,7 +96,7 @@ pub struct Work {
 impl Desk {
     /// The desk of an operator, known or not.
     pub fn new(id: OperatorId, work: Arc<Work>) -> Self {
-        let operator = work.directory.get(id).unwrap_or_else(|| Arc::new(Operator::unknown(id)));
+        let operator = work.follower.directory().get(id).unwrap_or_else(|| Arc::new(Operator::unknown(id)));
         Self { operator, work }
     }
 }
@@ -124,34 +124,33 @@ impl Handler<Decide> for Desk {
 type Outcome = (Arc<Operator>, Result<Arc<Operator>, DecideError>);
 
 async fn decide(work: &Work, operator: Arc<Operator>, wanted: Decide) -> Outcome {
+    let (id, before) = (operator.id, operator.head);
     // Another process may have gone on: the store knows.
-    let latest = match follow(&*work.store, (*operator).clone()).await {
-        Ok(latest) if latest.head == operator.head => operator,
-        Ok(latest) => Arc::new(latest),
+    let read = work.follower.read_on(Arc::clone(&operator)).await;
+    if let Some(why) = work.follower.directory().held(id) {
+        return (operator, Err(DecideError::Held(why)));
+    }
+    let latest = match read {
+        Ok(latest) => latest,
         Err(error) => return (operator, Err(error.into())),
     };
-    match step(work, &latest, wanted).await {
+    let (latest, answer) = match step(work, &latest, wanted).await {
         Ok(done) => {
             let done = Arc::new(done);
-            work.directory.put(Arc::clone(&done));
-            // The answer waits for the register alone; that the mesh is told is the teller's to see to.
-            if work.teller.send(Tell(done.id)).await.is_err() {
-                tracing::error!(operator = %done.id, "the teller is gone: the mesh is told at the next start");
-            }
-            let licensed = SetLicensed(vec![(done.id, done.licensed_domains())]);
-            match work.list.set_licensed(licensed).await {
-                Ok(touched) => touched.iter().for_each(|one| {
-                    tracing::warn!(operator = %done.id, ?one, "a licensed domain touches a blocked one: a person must decide");
-                }),
-                Err(_) => tracing::error!(operator = %done.id, "the block list does not answer; it is told at the next start"),
-            }
+            work.follower.show(Arc::clone(&done)).await;
             (Arc::clone(&done), Ok(done))
         }
-        Err(error) => {
-            work.directory.put(Arc::clone(&latest));
-            (latest, Err(error))
+        // Of an append that failed it is not known whether it is durable. If the store does not say now, the teller finds it later.
+        Err(error @ DecideError::Load(_)) => {
+            (work.follower.read_on(Arc::clone(&latest)).await.unwrap_or(latest), Err(error))
         }
+        Err(error) => (latest, Err(error)),
+    };
+    // The answer waits for the register alone; that the mesh is told is the teller's to see to.
+    if latest.head != before && work.teller.send(Tell(id)).await.is_err() {
+        tracing::error!(operator = %id, "the teller is gone: the mesh is told at the next start");
     }
+    (latest, answer)
 }
 
 async fn step(work: &Work, latest: &Operator, wanted: Decide) -> Result<Operator, DecideError> {
@@ -159,22 +158,42 @@ async fn step(work: &Work, latest: &Operator, wanted: Decide) -> Result<Operator
     if expected != latest.head.version {
         return Err(DecideError::Stale { version: latest.head.version });
     }
-    let (now, house) = (now(), &work.house);
+    // As the history will have it: a clock that goes back does not open a proposal again.
+    let (now, house) = (now().max(latest.head.at), &work.house);
     let rules = Rules { proposal_life_ms: house.proposal_life_ms, issuer: &house.issuer };
     let fact = latest.decide(command, &by, now, rules)?;
-    let entity = Operator::entity_id(latest.id);
+    let (entity, store) = (Operator::entity_id(latest.id), work.follower.store());
+    let (change, _) = latest.head.next(entity, now, &by, &fact)?;
+    // Read before it is written: what can't be read is never stored.
+    let mut done = latest.clone();
+    done.follow(&change.bytes).map_err(|source| LoadError::Damaged { operator: latest.id, source })?;
+    check_domains(work, &done.domains_gained(latest)).await?;
     for (scope, name) in latest.claims(&fact) {
         let claim = Claim { scope: scope.into(), name };
-        if work.store.claim(&claim, entity).await? != entity {
+        if store.claim(&claim, entity).await? != entity {
             return Err(DecideError::Claimed { scope, name: claim.name });
         }
     }
-    let (change, _) = latest.head.next(entity, now, &by, fact)?;
-    if work.store.append(entity, &change).await? == Appended::Overtaken {
+    if store.append(entity, &change).await? == Appended::Overtaken {
         return Err(DecideError::Stale { version: change.version });
     }
-    let mut done = latest.clone();
-    let followed = done.follow(&change.bytes);
-    followed.map_err(|source| LoadError::Damaged { operator: latest.id, source })?;
     Ok(done)
+}
+
+/// A domain that is blocked, or announced, comes under no licence; nor does one above or below it: resolvers would go on to block it, or a
+/// part of it. It has to be lifted first.
+async fn check_domains(work: &Work, gained: &[DomainName]) -> Result<(), DecideError> {
+    if gained.is_empty() {
+        return Ok(());
+    }
+    // Another process may have listed one of them a moment ago.
+    work.follower.list().catch_up().await.map_err(|_| DecideError::Away)?;
+    let sites = work.follower.list().shown().sites;
+    match gained.iter().find_map(|domain| Some((domain, sites.list().touched(domain)?))) {
+        Some((domain, listed)) => {
+            Err(Refusal::Conflict(format!("{domain} can't be licensed: {listed} is on the block list; lift it first"))
+                .into())
+        }
+        None => Ok(()),
+    }
 }

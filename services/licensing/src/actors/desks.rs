@@ -46,7 +46,7 @@ impl Desks {
             return desk.clone();
         }
         // One for an id that nobody has registered is let go of with the next: there are as many desks as operators.
-        open.retain(|id, _| self.work.directory.get(*id).is_some());
+        open.retain(|id, _| self.work.follower.directory().get(*id).is_some());
         let work = Arc::clone(&self.work);
         let desk = Supervisor::start_in_arbiter(&self.arbiter, move |_| Desk::new(id, work));
         open.insert(id, desk.clone());

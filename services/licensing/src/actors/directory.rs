@@ -1,4 +1,5 @@
-//! Every operator as far as this process knows, for those who only read: some hundreds, whole in memory.
+//! Every operator as far as this process knows, for those who only read: some hundreds, whole in memory; and those about whom nothing may
+//! be decided, with the reason.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,22 +31,39 @@ pub enum LoadError {
     },
 }
 
+/// Why an operator is held: what is known of it is shown, and nothing is decided about it until people have put it right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Its history goes on with what is no change of it.
+    Damaged,
+    /// `REGISTRY` was told of a history that the store does not have: it was put back to an earlier time.
+    Contradicted,
+}
+
 /// Operators by id.
 #[derive(Default)]
-pub struct Directory(RwLock<BTreeMap<OperatorId, Arc<Operator>>>);
+pub struct Directory {
+    known: RwLock<BTreeMap<OperatorId, Arc<Operator>>>,
+    held: RwLock<BTreeMap<(OperatorId, Doubt), String>>,
+}
 
 impl Directory {
-    /// Reads every history; each is checked from its first change.
+    /// Reads every history; each is checked from its first change. One that is damaged is known up to there, and held.
     ///
     /// # Errors
-    /// [`LoadError`]
-    pub async fn load(store: &dyn Store) -> Result<Self, LoadError> {
+    /// [`StoreError`]
+    pub async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let directory = Self::default();
         for entity in store.entities(Kind::Operator).await? {
             let Some(id) = OperatorId::new(entity.id) else { continue };
-            let operator = follow(store, Operator::unknown(id)).await?;
+            let mut operator = Arc::new(Operator::unknown(id));
+            match follow(store, &mut operator).await {
+                Ok(()) => {}
+                Err(LoadError::Store(error)) => return Err(error),
+                Err(damaged) => directory.hold(id, Doubt::Damaged, runtime::problem::chain(&damaged)),
+            }
             if operator.entity.is_some() {
-                directory.put(Arc::new(operator));
+                directory.put(operator);
             }
         }
         Ok(directory)
@@ -53,20 +71,50 @@ impl Directory {
 
     /// An operator, if it is known.
     pub fn get(&self, id: OperatorId) -> Option<Arc<Operator>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// All of them, ascending by id.
     pub fn all(&self) -> Vec<Arc<Operator>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Takes a version in unless it is older than what is known.
     pub fn put(&self, operator: Arc<Operator>) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match all.get(&operator.id) {
             Some(known) if known.head.version > operator.head.version => {}
             _ => drop(all.insert(operator.id, operator)),
+        }
+    }
+
+    /// Why nothing may be decided about an operator, if so.
+    pub fn held(&self, id: OperatorId) -> Option<String> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let whys: Vec<&str> = held.iter().filter(|((held, _), _)| *held == id).map(|(_, why)| why.as_str()).collect();
+        (!whys.is_empty()).then(|| whys.join("; "))
+    }
+
+    /// The operators that are held for a reason.
+    pub fn all_held(&self, doubt: Doubt) -> Vec<OperatorId> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.keys().filter(|(_, why)| *why == doubt).map(|(id, _)| *id).collect()
+    }
+
+    /// From now on nothing is decided about an operator. Said once, however often it is found.
+    pub fn hold(&self, id: OperatorId, doubt: Doubt, why: String) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.get(&(id, doubt)) != Some(&why) {
+            tracing::error!(operator = %id, why, "operator {id} is held: nothing is decided about it");
+            held.insert((id, doubt), why);
+        }
+    }
+
+    /// A reason to hold an operator is gone.
+    pub fn release(&self, id: OperatorId, doubt: Doubt) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if held.remove(&(id, doubt)).is_some() {
+            tracing::info!(operator = %id, ?doubt, "operator {id} is no longer held for this reason");
         }
     }
 }
@@ -80,20 +128,24 @@ impl Register for Directory {
     }
 }
 
-/// Reads on from where an operator is.
+/// Reads on from where an operator is, as far as its history is good. It is copied only if there is something to read.
 ///
 /// # Errors
 /// [`LoadError`]
-pub async fn follow(store: &dyn Store, mut operator: Operator) -> Result<Operator, LoadError> {
+pub async fn follow(store: &dyn Store, operator: &mut Arc<Operator>) -> Result<(), LoadError> {
     let entity = Operator::entity_id(operator.id);
     loop {
         let page = store.changes(entity, operator.head.version, PAGE).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let operator = Arc::make_mut(operator);
         for change in &page {
             let read = operator.follow(&change.bytes);
             read.map_err(|source| LoadError::Damaged { operator: operator.id, source })?;
         }
         if page.len() < PAGE {
-            return Ok(operator);
+            return Ok(());
         }
     }
 }

@@ -4,13 +4,17 @@ pub mod admission;
 pub mod desk;
 pub mod desks;
 mod directory;
+pub mod follower;
 pub mod sites;
 pub mod teller;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use admission::{Admissions, Admit};
 pub use desk::{Decide, DecideError};
 pub use desks::Desks;
-pub use directory::{Directory, LoadError, follow as read_on};
+pub use directory::{Directory, Doubt, LoadError};
+pub use follower::Follower;
 pub use teller::{Tell, Teller};
 
 use std::time::SystemTime;

@@ -120,12 +120,26 @@ pub enum BadHistory {
         /// Which member.
         field: &'static str,
     },
+    /// It follows, but what it says can't have been: it was not written by this system, or not in this place.
+    #[error("change {version} can't have been: {reason}")]
+    Impossible {
+        /// Its place.
+        version: u64,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 /// A fact too large to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the change has {0} bytes, at most {CHANGE_BYTES_MAX} are allowed")]
 pub struct TooLarge(pub usize);
+
+/// When a change was made, read from its bytes alone; `None` when they are no change.
+pub fn made_at(bytes: &[u8]) -> Option<UnixMillis> {
+    let event: Event<serde::de::IgnoredAny> = serde_json::from_slice(bytes).ok()?;
+    UnixMillis::parse(&event.at)
+}
 
 impl Head {
     /// Before the first change.
@@ -242,6 +256,7 @@ mod tests {
         for now in [5_000, 4_000] {
             let (change, event) = head.next(ENTITY, UnixMillis(now), &author(), "x").expect("small");
             assert_eq!(event.at, "1970-01-01T00:00:05.000Z");
+            assert_eq!(made_at(&change.bytes), Some(UnixMillis(5_000)));
             head.follow::<String>(ENTITY, &change.bytes).expect("follows");
         }
     }

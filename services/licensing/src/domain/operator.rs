@@ -5,6 +5,7 @@ pub mod certificate;
 mod check;
 pub mod decide;
 pub mod difference;
+mod domains;
 pub mod fact;
 pub mod keys;
 pub mod licence;
@@ -15,16 +16,18 @@ pub mod view;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contracts::registry::{Env, LicenceState, OperatorStanding};
 use contracts::{OperatorId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::history::{Author, EntityId, Event, Head, Kind};
+use super::history::{Author, BadHistory, EntityId, Event, Head, Kind};
 use fact::{Decision, Fact, Ground, LegalEntity};
 use keys::Key;
-use licence::{HeldDomain, Licence, Step};
+use licence::{HeldDomain, Licence, Step, after};
+use request::OPERATOR_ROLE;
 
 /// A scope of an access token: send records.
 pub const RECORDS_WRITE: &str = "records:write";
@@ -38,7 +41,7 @@ pub const SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ, KEYS_PROPOSE];
 /// Those that it gets when it asks for none.
 pub const USUAL_SCOPES: &[&str] = &[RECORDS_WRITE, RECORDS_READ];
 
-/// A decision that waits for another's confirmation, or waited.
+/// A decision that waits for another's confirmation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// What is to be decided.
@@ -53,18 +56,19 @@ pub struct Proposal {
     pub at: UnixMillis,
     /// Up to when it may be confirmed.
     pub expires: UnixMillis,
-    /// What became of it.
-    pub outcome: Option<Outcome>,
+    /// Bytes of the change that proposed it.
+    pub bytes: usize,
 }
 
-/// What became of a proposal that was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
+/// What became of a proposal that no longer waits. What it held is in the history alone: it may be a megabyte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
     /// Another confirmed it.
     Confirmed,
     /// It was refused or taken back.
     Declined,
+    /// Nobody answered up to then.
+    Expired(UnixMillis),
 }
 
 /// How far an operator has come on its way into the market.
@@ -98,8 +102,10 @@ pub struct Operator {
     pub licences: Vec<Licence>,
     /// Its keys, the revoked ones too.
     pub keys: Vec<Key>,
-    /// Its proposals, answered or not.
-    pub proposals: BTreeMap<Uuid, Proposal>,
+    /// Its proposals that nobody has answered; those whose time is over are let go of with the next change.
+    pub proposals: BTreeMap<Uuid, Arc<Proposal>>,
+    /// What became of the others.
+    pub over: BTreeMap<Uuid, Over>,
     /// The certificate of the published checks.
     pub certificate: Option<String>,
     /// Since when it sends records of the market.
@@ -111,7 +117,7 @@ pub struct Operator {
 impl Proposal {
     /// Whether it waits for an answer at a moment.
     pub fn waits(&self, now: UnixMillis) -> bool {
-        self.outcome.is_none() && self.expires > now
+        self.expires > now
     }
 
     /// Whether the operator itself asked for it.
@@ -135,6 +141,7 @@ impl Operator {
             licences: Vec::new(),
             keys: Vec::new(),
             proposals: BTreeMap::new(),
+            over: BTreeMap::new(),
             certificate: None,
             live_since: None,
             signature_required: false,
@@ -146,113 +153,159 @@ impl Operator {
         EntityId { kind: Kind::Operator, id: id.uuid() }
     }
 
-    /// Takes in the next change of its history, as stored.
+    /// Takes in the next change of its history, as stored. What the rules of four eyes and the table of states forbid is no change of it,
+    /// however well it is linked: who can write to the store can link, too.
     ///
     /// # Errors
-    /// [`super::history::BadHistory`]; it is as before.
-    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), super::history::BadHistory> {
-        let event = self.head.follow::<Fact>(Self::entity_id(self.id), bytes)?;
-        self.take(event);
+    /// [`BadHistory`]; it is as before.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), BadHistory> {
+        let mut head = self.head;
+        let event = head.follow::<Fact>(Self::entity_id(self.id), bytes)?;
+        let taken = self.take(event, head.at, bytes.len());
+        taken.map_err(|reason| BadHistory::Impossible { version: head.version, reason })?;
+        self.head = head;
+        // At a time that the history fixes, not at one that its reader has.
+        let over = self.proposals.extract_if(.., |_, proposal| !proposal.waits(head.at));
+        self.over.extend(over.map(|(id, proposal)| (id, Over::Expired(proposal.expires))));
         Ok(())
     }
 
-    fn take(&mut self, Event { by, fact, .. }: Event<Fact>) {
-        let at = self.head.at;
+    /// Checks before it changes anything.
+    fn take(&mut self, Event { by, fact, .. }: Event<Fact>, at: UnixMillis, bytes: usize) -> Result<(), &'static str> {
+        match (&self.entity, &fact) {
+            (None, Fact::Registered { .. }) => {}
+            (None, _) => return Err("it was not registered"),
+            (Some(_), Fact::Registered { .. }) => return Err("it was registered before"),
+            (Some(known), Fact::Amended { entity }) if known.edrpou != entity.edrpou => {
+                return Err("it got another code");
+            }
+            (Some(_), _) => {}
+        }
+        if by.role == OPERATOR_ROLE && !matches!(fact, Fact::Requested { .. }) {
+            return Err("an operator did what clerks do");
+        }
         match fact {
             Fact::Registered { entity } | Fact::Amended { entity } => self.entity = Some(entity),
             Fact::Applied { kind, places } => {
                 let id = u32::try_from(self.licences.len()).unwrap_or(u32::MAX).saturating_add(1);
                 self.licences.push(Licence::applied(id, kind, places, at));
             }
-            Fact::ReviewBegan { licence } => self.step(licence, Step::Review),
-            Fact::Billed { licence, fee } => {
-                self.step(licence, Step::Bill);
-                if let Some(licence) = self.licence_mut(licence) {
-                    licence.fee = Some(fee);
-                }
-            }
+            Fact::ReviewBegan { licence } => self.step(licence, Step::Review, at).map(drop)?,
+            Fact::Billed { licence, fee } => self.step(licence, Step::Bill, at)?.fee = Some(fee),
             Fact::Paid { licence, paid_at, .. } => {
-                if let Some(licence) = self.licence_mut(licence) {
-                    licence.fee_paid_at = Some(paid_at.0);
+                let licence = self.licence_mut(licence)?;
+                if licence.state != LicenceState::FeeDue || licence.fee_paid_at.is_some() {
+                    return Err("no fee was due");
                 }
+                licence.fee_paid_at = Some(paid_at.0);
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
-                let ground = Some(ground);
-                let expires = expires.0;
-                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, outcome: None };
-                self.proposals.insert(proposal, waiting);
+                let (ground, expires) = (Some(ground), expires.0);
+                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, bytes };
+                self.propose(proposal, waiting)?;
             }
             Fact::Requested { proposal, expires, decision } => {
                 let expires = expires.0;
-                let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, outcome: None };
-                self.proposals.insert(proposal, waiting);
+                let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, bytes };
+                self.propose(proposal, waiting)?;
             }
             Fact::Endorsed { proposal, expires, ground } => {
-                if let Some(asked) = self.proposals.get_mut(&proposal) {
-                    (asked.ground, asked.endorsed_by, asked.expires) = (Some(ground), Some(by), expires.0);
+                let waiting = self.proposals.get_mut(&proposal).filter(|proposal| proposal.waits(at));
+                let asked = waiting.ok_or("no such proposal waited")?;
+                if asked.clerk().is_some() {
+                    return Err("it was a clerk's already");
                 }
+                if asked.by.sub == by.sub {
+                    return Err("who asked for it took it up");
+                }
+                let asked = Arc::make_mut(asked);
+                (asked.ground, asked.endorsed_by, asked.expires) = (Some(ground), Some(by), expires.0);
+                asked.bytes = asked.bytes.saturating_add(bytes);
             }
             Fact::Confirmed { proposal } => {
-                if let Some(decision) = self.answer(proposal, Outcome::Confirmed) {
-                    self.carry_out(decision);
+                let waiting = self.open(proposal, at)?;
+                if waiting.clerk().ok_or("no clerk had taken it up")?.sub == by.sub {
+                    return Err("who proposed it confirmed it");
                 }
+                self.carry_out(&waiting.decision, at)?;
+                self.close(proposal, Over::Confirmed);
             }
             Fact::Declined { proposal, .. } => {
-                self.answer(proposal, Outcome::Declined);
+                self.open(proposal, at)?;
+                self.close(proposal, Over::Declined);
             }
             Fact::Certified { certificate } => self.certificate = Some(certificate),
         }
+        Ok(())
     }
 
-    fn answer(&mut self, proposal: Uuid, outcome: Outcome) -> Option<Decision> {
-        let found = self.proposals.get_mut(&proposal)?;
-        found.outcome = Some(outcome);
-        Some(found.decision.clone())
+    fn propose(&mut self, id: Uuid, proposal: Proposal) -> Result<(), &'static str> {
+        if self.knows(id) {
+            return Err("it was proposed before");
+        }
+        self.proposals.insert(id, Arc::new(proposal));
+        Ok(())
     }
 
-    fn carry_out(&mut self, decision: Decision) {
-        let at = self.head.at;
+    fn open(&self, id: Uuid, at: UnixMillis) -> Result<Arc<Proposal>, &'static str> {
+        let found = self.proposals.get(&id).filter(|proposal| proposal.waits(at));
+        found.cloned().ok_or("no such proposal waited")
+    }
+
+    fn close(&mut self, id: Uuid, over: Over) {
+        self.proposals.remove(&id);
+        self.over.insert(id, over);
+    }
+
+    /// Whether an id names one of its proposals.
+    pub(super) fn knows(&self, proposal: Uuid) -> bool {
+        self.proposals.contains_key(&proposal) || self.over.contains_key(&proposal)
+    }
+
+    fn carry_out(&mut self, decision: &Decision, at: UnixMillis) -> Result<(), &'static str> {
         match decision {
-            Decision::Approve { licence } => self.step(licence, Step::Approve),
-            Decision::Refuse { licence, .. } => self.step(licence, Step::Refuse),
+            Decision::Approve { licence } => self.step(*licence, Step::Approve, at).map(drop)?,
+            Decision::Refuse { licence, .. } => self.step(*licence, Step::Refuse, at).map(drop)?,
             Decision::Activate { licence, number, expires } => {
-                self.step(licence, Step::Activate);
-                if let Some(licence) = self.licence_mut(licence) {
-                    (licence.number, licence.expires) = (Some(number), Some(expires.0));
+                if self.licence_mut(*licence)?.fee_paid_at.is_none() {
+                    return Err("its fee was not paid");
                 }
+                let licence = self.step(*licence, Step::Activate, at)?;
+                (licence.number, licence.expires) = (Some(number.clone()), Some(expires.0));
             }
-            Decision::Suspend { licence, .. } => self.step(licence, Step::Suspend),
-            Decision::Resume { licence } => self.step(licence, Step::Resume),
-            Decision::Revoke { licence, .. } => self.step(licence, Step::Revoke),
-            Decision::Surrender { licence } => self.step(licence, Step::Surrender),
-            Decision::Place { licence, places } => {
-                if let Some(licence) = self.licence_mut(licence) {
-                    licence.places = places;
-                }
-            }
+            Decision::Suspend { licence, .. } => self.step(*licence, Step::Suspend, at).map(drop)?,
+            Decision::Resume { licence } => self.step(*licence, Step::Resume, at).map(drop)?,
+            Decision::Revoke { licence, .. } => self.step(*licence, Step::Revoke, at).map(drop)?,
+            Decision::Surrender { licence } => self.step(*licence, Step::Surrender, at).map(drop)?,
+            Decision::Place { licence, places } => self.licence_mut(*licence)?.places = places.clone(),
             Decision::AddKey { jwk, env, not_before, expires, .. } => {
-                let kid = jwk.thumbprint();
+                let (kid, jwk, env) = (jwk.thumbprint(), jwk.clone(), *env);
+                if self.keys.iter().any(|key| key.kid == kid) {
+                    return Err("the key was registered before");
+                }
                 self.keys.push(Key { kid, jwk, env, not_before: not_before.0, expires: expires.0, revoked_at: None });
             }
             Decision::RevokeKey { kid, .. } => {
-                if let Some(key) = self.keys.iter_mut().find(|key| key.kid == kid) {
-                    key.revoked_at = Some(at);
-                }
+                let mut keys = self.keys.iter_mut();
+                let key = keys.find(|key| key.kid == *kid && key.revoked_at.is_none());
+                key.ok_or("there was no such key")?.revoked_at = Some(at);
             }
-            Decision::RequireSignature { required } => self.signature_required = required,
+            Decision::RequireSignature { required } => self.signature_required = *required,
+            Decision::GoLive {} if self.certificate.is_none() => return Err("it had passed no checks"),
             Decision::GoLive {} => self.live_since = Some(at),
         }
+        Ok(())
     }
 
-    fn step(&mut self, licence: u32, step: Step) {
-        let at = self.head.at;
-        if let Some(licence) = self.licence_mut(licence) {
-            licence.take(step, at);
-        }
+    fn step(&mut self, licence: u32, step: Step, at: UnixMillis) -> Result<&mut Licence, &'static str> {
+        let licence = self.licence_mut(licence)?;
+        after(licence.state, step).ok_or("its licence could not take this step")?;
+        licence.take(step, at);
+        Ok(licence)
     }
 
-    fn licence_mut(&mut self, id: u32) -> Option<&mut Licence> {
-        self.licences.iter_mut().find(|licence| licence.id == id)
+    fn licence_mut(&mut self, id: u32) -> Result<&mut Licence, &'static str> {
+        self.licences.iter_mut().find(|licence| licence.id == id).ok_or("it had no such licence")
     }
 
     /// One of its licences.
@@ -304,6 +357,7 @@ impl Operator {
         OperatorStanding {
             operator: self.id,
             version: self.head.version,
+            head: Some(self.head.hash),
             at: self.head.at,
             name: self.entity.as_ref().map(|entity| entity.name.as_str().to_owned()).unwrap_or_default(),
             licences: self.licences.iter().map(Licence::standing).collect(),

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::people::Reader;
 use super::{Service, operators, refusal, schemas};
+use crate::domain::history::made_at;
 use crate::domain::operator::Operator;
 
 /// Changes on a page, when not said and at most.
@@ -89,12 +90,10 @@ impl Service {
             let page = self.store.changes(Operator::entity_id(id), operator.head.version, READ).await;
             let page = page.map_err(|error| refusal::store(&error))?;
             for change in &page {
-                let mut next = operator.clone();
-                next.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
-                if next.head.at > moment {
+                if made_at(&change.bytes).is_some_and(|at| at > moment) {
                     return Ok(operator.entity.is_some().then(|| Arc::new(operator)));
                 }
-                operator = next;
+                operator.follow(&change.bytes).map_err(|error| ApiError::internal(&error))?;
             }
             if page.len() < READ {
                 return Ok(operator.entity.is_some().then(|| Arc::new(operator)));

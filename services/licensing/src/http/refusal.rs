@@ -19,7 +19,7 @@ pub fn decide(error: DecideError) -> ApiError {
             tracing::warn!(error = &error as &dyn std::error::Error, "the register can't be read or written");
             ApiError::new(Code::Unavailable, "the register can't be read or written")
         }
-        DecideError::Away => ApiError::new(Code::Unavailable, detail),
+        DecideError::Held(_) | DecideError::Away => ApiError::new(Code::Unavailable, detail),
         DecideError::Refused(refusal) => match refusal {
             Refusal::NotFound(_) => ApiError::new(Code::NotFound, detail),
             Refusal::Conflict(_) => ApiError::new(Code::Conflict, detail),

@@ -59,6 +59,14 @@ async fn histories_grow_at_their_end_only(store: &dyn Store) {
     let large = Change { version: 2, bytes: large };
     assert_eq!(store.append(other, &large).await.expect("appends"), Appended::Done);
     assert_eq!(store.changes(other, 1, 1).await.expect("reads"), [large]);
+    for (known, grown) in [
+        (vec![], vec![]),
+        (vec![(mine, 3), (other, 2), (operator(9), 0)], vec![]),
+        (vec![(mine, 2), (other, 0)], vec![mine, other]),
+        (vec![(mine, 3), (other, 1), (operator(9), 0)], vec![other]),
+    ] {
+        assert_eq!(store.grown(&known.into_iter().collect()).await.expect("reads"), grown);
+    }
 }
 
 /// Longer than what an implementation keeps or reads together: no version is passed over, and none is taken before the one before it.

@@ -1,5 +1,6 @@
 //! The register on the embedded engine: every write is one batch of the one writer, checked and applied whole.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -109,6 +110,20 @@ impl Store for EmbeddedStore {
                     None => return Ok(found),
                 }
             }
+        };
+        self.engine.read(read).await.map_err(StoreError)
+    }
+
+    async fn grown(&self, known: &BTreeMap<EntityId, u64>) -> Result<Vec<EntityId>, StoreError> {
+        let (changes, known) = (self.changes.clone(), known.clone());
+        let read = move || {
+            let mut grown = Vec::new();
+            for (entity, version) in known {
+                if changes.contains_key(change_key(entity, version.saturating_add(1)))? {
+                    grown.push(entity);
+                }
+            }
+            Ok(grown)
         };
         self.engine.read(read).await.map_err(StoreError)
     }

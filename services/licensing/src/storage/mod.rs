@@ -8,7 +8,7 @@
 //!
 //! **What a crash leaves.** A claim without the change that needs it: it names its holder, so the same request, repeated, finds it its
 //! own. A change whose answer was lost: the repeated request is told that the entity has gone on (412) and shown where it is. A
-//! change that is not on `REGISTRY` yet: it is told at the next start. An assertion that is in and got no token: the client makes a
+//! change that is not on `REGISTRY` yet: it is told within seconds, by any process, or at the next start. An assertion that is in and got no token: the client makes a
 //! new one.
 
 #[cfg(test)]
@@ -17,6 +17,7 @@ mod embedded;
 mod scylla;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ pub enum Appended {
 /// A name that one entity alone may have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// What is named: `edrpou`, `licence`, `key`, `domain`.
+    /// What is named: `edrpou`, `licence`, `key`. A domain is not: it may go from one operator to another, and a claim is for ever.
     pub scope: Cow<'static, str>,
     /// The name.
     pub name: String,
@@ -94,6 +95,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every entity of a kind that has a change, ascending by id. May name one whose first change is not there.
     async fn entities(&self, kind: Kind) -> Result<Vec<EntityId>, StoreError>;
+
+    /// Of these entities, those that have changes after the version beside them. MUST see every change that was [`Appended::Done`], on any
+    /// process, before the call.
+    async fn grown(&self, known: &BTreeMap<EntityId, u64>) -> Result<Vec<EntityId>, StoreError>;
 
     /// Claims a name for an entity unless another has it. Gives its holder, for ever the same.
     async fn claim(&self, claim: &Claim, holder: EntityId) -> Result<EntityId, StoreError>;

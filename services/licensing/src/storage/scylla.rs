@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use contracts::UnixMillis;
+use futures::{StreamExt, TryStreamExt};
 use store::StoreError as EngineError;
 use store::cql::{Cas, CompareAndSet, Cql, Migration, Read, Settings, Write};
 use uuid::Uuid;
@@ -26,6 +27,8 @@ const SHELVES: u8 = 4;
 const GROUP_MAX: usize = 64;
 /// How much longer than the assertion its row stays, in seconds: clocks differ.
 const LINGER_S: i64 = 120;
+/// Entities asked about at a time.
+const ASKED_MAX: usize = 16;
 /// How often a group is tried that others get in the way of.
 const TRIES_MAX: usize = 8;
 
@@ -38,6 +41,7 @@ pub struct ScyllaStore {
     changes: Read,
     name_entity: Write,
     entities: Read,
+    later: Read,
     claim: CompareAndSet,
     holder: Read,
     admit: CompareAndSet,
@@ -71,6 +75,8 @@ impl ScyllaStore {
                 .await?,
             name_entity: cql.write("INSERT INTO @entities (kind, id) VALUES (?, ?) USING TIMESTAMP 1").await?,
             entities: cql.read("SELECT id FROM @entities WHERE kind = ?").await?,
+            // Asked every few seconds of every entity, so not at `SERIAL`: a quorum has a change before it is done.
+            later: cql.read("SELECT version FROM @changes WHERE entity = ? AND bucket = ? AND version = ?").await?,
             claim: cql
                 .compare_and_set(
                     "INSERT INTO @claims (scope, name, holder_kind, holder) VALUES (?, ?, ?, ?) IF NOT EXISTS",
@@ -140,6 +146,13 @@ impl ScyllaStore {
         Ok(changes)
     }
 
+    async fn has_grown(&self, entity: EntityId, version: u64) -> Result<Option<EntityId>, EngineError> {
+        // There are no holes: whoever has more has the next.
+        let next = version.saturating_add(1);
+        let row: Option<(i64,)> = self.cql.row(&self.later, (entity.to_string(), bucket(next), column(next))).await?;
+        Ok(row.map(|_| entity))
+    }
+
     async fn take_name(&self, claim: &Claim, holder: EntityId) -> Result<EntityId, EngineError> {
         let values = (&*claim.scope, &claim.name, holder.kind.as_str(), holder.id);
         let lost = match self.cql.cas(&self.claim, values).await? {
@@ -205,6 +218,12 @@ impl Store for ScyllaStore {
         let mut found: Vec<EntityId> = rows.into_iter().map(|(id,)| EntityId { kind, id }).collect();
         found.sort_unstable();
         Ok(found)
+    }
+
+    async fn grown(&self, known: &BTreeMap<EntityId, u64>) -> Result<Vec<EntityId>, StoreError> {
+        let asked = futures::stream::iter(known.clone()).map(|(entity, version)| self.has_grown(entity, version));
+        let grown = asked.buffered(ASKED_MAX).try_filter_map(|grown| futures::future::ready(Ok(grown)));
+        grown.try_collect().await.map_err(StoreError)
     }
 
     async fn claim(&self, claim: &Claim, holder: EntityId) -> Result<EntityId, StoreError> {

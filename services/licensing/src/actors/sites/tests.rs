@@ -2,6 +2,7 @@
 
 mod licensed;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 use actix::Arbiter;
@@ -55,6 +56,10 @@ impl Store for Faulty {
 
     async fn entities(&self, kind: Kind) -> Result<Vec<EntityId>, StoreError> {
         self.inner.entities(kind).await
+    }
+
+    async fn grown(&self, known: &BTreeMap<EntityId, u64>) -> Result<Vec<EntityId>, StoreError> {
+        self.inner.grown(known).await
     }
 
     async fn claim(&self, claim: &Claim, holder: EntityId) -> Result<EntityId, StoreError> {
@@ -151,11 +156,11 @@ fn blocks_from(names: &[&str], blocked_from: jiff::civil::Date) -> Measure {
     Measure::new(names.iter().map(block).collect(), vec![]).expect("a measure")
 }
 
-fn blocks(names: &[&str]) -> Measure {
+pub(crate) fn blocks(names: &[&str]) -> Measure {
     blocks_from(names, date(2026, 11, 23))
 }
 
-fn lifts(name: &str) -> Measure {
+pub(crate) fn lifts(name: &str) -> Measure {
     Measure::new(vec![], vec![Lift { subject: site(name), reason: "a court said so".parse().expect("a line") }])
         .expect("a measure")
 }
@@ -173,7 +178,7 @@ async fn order(list: &ListAccess, order: Order, by: &str) -> Result<Decided, Una
     list.decide(Decide { order, by: clerk(by), version }).await
 }
 
-async fn carry_out(list: &ListAccess, id: u128, measure: Measure) -> Decided {
+pub(crate) async fn carry_out(list: &ListAccess, id: u128, measure: Measure) -> Decided {
     order(list, propose(id, measure), "ann").await.expect("can be proposed");
     order(list, confirm(id), "bob").await.expect("can be confirmed")
 }

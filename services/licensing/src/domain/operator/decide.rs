@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
 use super::licence::{self, Fee, Places, Step};
-use super::{Operator, Proposal, Stage, check, keys};
+use super::{Operator, Over, Proposal, Stage, check, keys};
 use crate::domain::history::Author;
 use crate::domain::text::Line;
 
@@ -17,6 +17,8 @@ pub const LICENCES_MAX: usize = 200;
 pub const KEYS_MAX: usize = 20;
 /// Most proposals about an operator that wait, those it made itself aside.
 pub const WAITING_MAX: usize = 50;
+/// Bytes that proposals which wait may hold before no more are taken, in either room: all of them are in memory.
+pub const WAITING_BYTES_MAX: usize = 4 << 20;
 
 /// What somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,23 +240,30 @@ impl Operator {
         most: usize,
         now: UnixMillis,
     ) -> Result<(), Refusal> {
-        if self.proposals.contains_key(&proposal) {
+        if self.knows(proposal) {
             return conflict(format!("proposal {proposal} exists"));
         }
-        let waiting = |one: &&Proposal| one.waits(now) && one.is_request() == request;
-        if self.proposals.values().filter(waiting).count() >= most {
+        let waiting = || self.proposals.values().filter(|one| one.waits(now) && one.is_request() == request);
+        if waiting().count() >= most {
             return conflict("too many proposals wait: answer some first");
+        }
+        if waiting().map(|one| one.bytes).sum::<usize>() >= WAITING_BYTES_MAX {
+            return conflict("the proposals that wait are too large together: answer some first");
         }
         Ok(())
     }
 
     pub(super) fn waiting(&self, proposal: Uuid, now: UnixMillis) -> Result<&Proposal, Refusal> {
-        let found = self.proposals.get(&proposal).ok_or_else(|| Refusal::NotFound(format!("proposal {proposal}")))?;
-        match found.outcome {
-            Some(outcome) => Err(Refusal::ProposalOver(format!("was answered: {outcome:?}").to_lowercase())),
-            None if found.expires <= now => Err(Refusal::ProposalOver(format!("expired at {}", found.expires))),
-            None => Ok(found),
-        }
+        let over = match (self.proposals.get(&proposal).map(|found| &**found), self.over.get(&proposal)) {
+            (Some(found), _) if found.waits(now) => return Ok(found),
+            (Some(Proposal { expires, .. }), _) | (None, Some(Over::Expired(expires))) => {
+                format!("expired at {expires}")
+            }
+            (None, Some(Over::Confirmed)) => "was answered: confirmed".to_owned(),
+            (None, Some(Over::Declined)) => "was answered: declined".to_owned(),
+            (None, None) => return Err(Refusal::NotFound(format!("proposal {proposal}"))),
+        };
+        Err(Refusal::ProposalOver(over))
     }
 
     /// Whether a decision may be proposed: its values, and the state.

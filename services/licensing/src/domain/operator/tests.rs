@@ -1,9 +1,11 @@
 //! An operator led through its life, and led astray.
 
+mod forged;
 mod go_live;
 mod history;
 mod register;
 mod requests;
+mod room;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};
 use contracts::{Hash, OperatorId, UnixMillis};
@@ -300,6 +302,24 @@ fn domains_are_licensed_up_to_the_end_of_the_licence() {
     assert_eq!(desk.operator.licensed_domains().len(), 1, "a suspension ends nothing");
     desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("revoked");
     assert_eq!(desk.operator.licensed_domains(), []);
+}
+
+#[test]
+fn a_domain_of_a_licence_that_has_ended_is_gained_anew() {
+    let mut desk = Desk::licensed(LicenceKind::Betting);
+    let domain: crate::domain::sites::domain_name::DomainName = "good.ua".parse().expect("a name");
+    let places = Places { domains: vec![domain.clone()], ..Places::default() };
+    let before = desk.operator.clone();
+    desk.decided(Decision::Place { licence: 1, places }).expect("placed");
+    assert_eq!(desk.operator.domains_gained(&before), vec![domain.clone()]);
+    let (ends, mut other) = (desk.operator.licences[0].expires.expect("an end"), desk.operator.licences[0].clone());
+    other.expires = Some(UnixMillis(i64::MAX));
+    for (at, gained) in [(UnixMillis(ends.0 - 1), vec![]), (ends, vec![domain])] {
+        let mut after = desk.operator.clone();
+        after.licences.push(other.clone());
+        after.head.at = at;
+        assert_eq!(after.domains_gained(&desk.operator), gained, "at {at}");
+    }
 }
 
 #[test]

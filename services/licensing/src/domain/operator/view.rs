@@ -1,5 +1,7 @@
 //! An operator as it is shown: the same members in the register, in histories and to clerks.
 
+use std::sync::Arc;
+
 use contracts::UnixMillis;
 use contracts::registry::{Env, LicenceKind, LicenceState};
 use serde::Serialize;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::fact::{Decision, Ground, LegalEntity};
 use super::keys::Key;
 use super::licence::{Fee, Licence, Places};
-use super::{Operator, Outcome, Proposal, Stage};
+use super::{Operator, Proposal, Stage};
 use crate::domain::calendar::Calendar;
 
 /// Months from the register to the market.
@@ -147,9 +149,6 @@ pub struct ProposalView<'a> {
     /// What it rests on; absent when the operator asked for it and no clerk has taken it up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ground: Option<&'a Ground>,
-    /// What became of it; absent while it waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
 }
 
 fn as_text<S: serde::Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
@@ -210,7 +209,6 @@ impl<'a> ProposalView<'a> {
             expires: proposal.expires.to_string(),
             decision: &proposal.decision,
             ground: proposal.ground.as_ref(),
-            outcome: proposal.outcome,
         }
     }
 
@@ -248,7 +246,7 @@ impl Operator {
     /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
     /// what it asked for, is not its to see yet.
     pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
-        let own = |(_, proposal): &(&uuid::Uuid, &Proposal)| proposal.is_request() && proposal.waits(now);
+        let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| proposal.is_request() && proposal.waits(now);
         OwnKeys {
             version: self.head.version,
             keys: self.keys.iter().map(KeyView::new).collect(),

@@ -44,3 +44,19 @@ async fn a_domain_is_licensed_no_longer_than_its_licence() {
     list.catch_up().await.expect("answers");
     assert_eq!(licensed(), [""; 0], "readers see it, too");
 }
+
+#[actix_rt::test]
+async fn a_domain_of_two_is_licensed_until_the_later_licence_has_ended() {
+    let world = World::new();
+    let list = world.start().await;
+    let [one, other] = [1, 2].map(|n| OperatorId::new(uuid::Uuid::from_u128(n)).expect("not nil"));
+    let names = vec![(one, vec![held("a.ua", NOW_MS + 1_000)]), (other, vec![held("a.ua", NOW_MS + 2_000)])];
+    list.set_licensed(SetLicensed(names)).await.expect("answers");
+    let holder = || list.shown().licensed.holder(&"a.ua".parse().expect("a name"));
+    assert_eq!(holder(), Some(one));
+    for (ms, expected) in [(999, Some(one)), (1, Some(other)), (999, Some(other)), (1, None)] {
+        world.pass_ms(ms);
+        list.catch_up().await.expect("answers");
+        assert_eq!(holder(), expected);
+    }
+}

@@ -1,5 +1,6 @@
 //! What an operator asks for itself, and that clerks decide it.
 
+use super::forged::refused;
 use super::*;
 use crate::domain::client::ClientId;
 use crate::domain::history::Event;
@@ -105,15 +106,27 @@ fn a_request_ends_like_any_proposal() {
 }
 
 #[test]
-fn a_history_in_which_one_clerk_confirmed_a_request_is_still_read() {
-    // So it was until requests had to be taken up.
+fn what_one_clerk_or_the_operator_makes_of_a_request_is_no_change() {
     let mut desk = Desk::live();
     let asked = desk.ask(revoke(1), Env::Live).expect("asked");
-    let entity = Operator::entity_id(id());
-    let fact = Fact::Confirmed { proposal: asked };
-    let (change, _) = desk.operator.head.next(entity, UnixMillis(desk.now), &clerk(1), &fact).expect("small");
-    desk.operator.follow(&change.bytes).expect("follows");
-    assert!(desk.operator.standing().keys.iter().all(|key| key.kid != kid(1)));
+    let own = desk.propose(revoke(2)).expect("proposed");
+    let expires = Moment(UnixMillis(desk.now + 5_000));
+    let endorsed = |proposal| Fact::Endorsed { proposal, expires, ground: ground() };
+    let confirmed = Fact::Confirmed { proposal: asked };
+    let (operator, late) = (author(client(Env::Test)), desk.now + RULES.proposal_life_ms);
+    let requester = Author { role: "clerk".to_owned(), ..author(client(Env::Live)) };
+    assert_eq!(refused(&desk, &clerk(1), desk.now, &confirmed), "no clerk had taken it up");
+    assert_eq!(refused(&desk, &operator, desk.now, &endorsed(asked)), "an operator did what clerks do");
+    assert_eq!(refused(&desk, &requester, desk.now, &endorsed(asked)), "who asked for it took it up");
+    assert_eq!(refused(&desk, &clerk(1), late, &endorsed(asked)), "no such proposal waited");
+    assert_eq!(refused(&desk, &clerk(2), desk.now, &endorsed(own)), "it was a clerk's already");
+    assert_eq!(refused(&desk, &clerk(2), desk.now, &endorsed(Uuid::nil())), "no such proposal waited");
+    desk.done(1, endorse(asked));
+    assert_eq!(refused(&desk, &clerk(1), desk.now, &confirmed), "who proposed it confirmed it");
+    assert_eq!(refused(&desk, &operator, desk.now, &confirmed), "an operator did what clerks do");
+    assert_eq!(refused(&desk, &clerk(2), desk.now, &endorsed(asked)), "it was a clerk's already");
+    desk.done(2, confirm(asked));
+    assert_eq!(refused(&desk, &clerk(2), desk.now, &endorsed(asked)), "no such proposal waited");
 }
 
 #[test]
