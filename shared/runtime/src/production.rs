@@ -37,7 +37,31 @@ pub(crate) fn development(service: &str, values: &Dict) -> Vec<String> {
             )
         })
     });
-    judged.collect()
+    judged.chain(of_store(service, values)).collect()
+}
+
+/// Whoever reaches a CQL server without logins writes what they like into the chain.
+fn of_store(service: &str, values: &Dict) -> Vec<String> {
+    let Some(Value::Dict(_, store)) = values.get("store") else { return Vec::new() };
+    if store.get("engine").and_then(Value::as_str) != Some("scylla") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if store.get("user").and_then(Value::as_str).is_none_or(|user| user.trim().is_empty()) {
+        let (user, password) = (place(service, "store.user"), place(service, "store.password_file"));
+        found.push(format!(
+            "{user} is not set: the CQL servers must ask for a login; make a role for {service} and give it here, with its \
+             password in {password} (k8s/README.md has the statements)"
+        ));
+    }
+    if store.get("migrate").and_then(Value::to_bool) == Some(true) {
+        let migrate = place(service, "store.migrate");
+        found.push(format!(
+            "{migrate} is true, which is for development: leave it out and run `dsom migrate` before, as a role that may \
+             change a schema"
+        ));
+    }
+    found
 }
 
 /// Every text of a table and of the tables in it, with the dotted path to it.
@@ -93,5 +117,27 @@ mod tests {
         }
         let own = "jwks = 'http://licensing:7103/jwks.json'\n[oidc]\nissuer = 'https://id.example'\naudience = 'dsom'";
         assert_eq!(found(own), [""; 0]);
+    }
+
+    #[test]
+    fn a_cql_server_is_one_that_asks_for_a_login_and_that_another_has_migrated() {
+        let login = "engine = 'scylla'\nuser = 'ingest'\npassword_file = '/run/dsom/scylla/password'";
+        for (store, said) in [
+            ("engine = 'embedded'".to_owned(), &[][..]),
+            (login.to_owned(), &[]),
+            (format!("{login}\nmigrate = false"), &[]),
+            (format!("{login}\nmigrate = true"), &["DSOM_INGEST_SCYLLA_MIGRATE is true"]),
+            ("engine = 'scylla'".to_owned(), &["DSOM_INGEST_SCYLLA_USER is not set"]),
+            ("engine = 'scylla'\nuser = ' '".to_owned(), &["DSOM_INGEST_SCYLLA_USER is not set"]),
+            (
+                "engine = 'scylla'\nmigrate = true".to_owned(),
+                &["DSOM_INGEST_SCYLLA_USER is not set", "DSOM_INGEST_SCYLLA_MIGRATE is true"],
+            ),
+        ] {
+            let found = found(&format!("[store]\n{store}"));
+            let right =
+                found.len() == said.len() && found.iter().zip(said).all(|(found, said)| found.starts_with(said));
+            assert!(right, "{store}: {found:?}");
+        }
     }
 }
