@@ -130,9 +130,17 @@ fn of_container(pods: &Pods<'_>, container: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// To a version, to its bytes, or to both. A digest beside `latest` says nothing to who reads it.
 fn is_pinned(image: &str) -> bool {
     let last = image.rsplit('/').next().unwrap_or_default();
-    last.contains("@sha256:") || last.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && tag != "latest")
+    let (named, digest) = last.split_once('@').map_or((last, None), |(named, digest)| (named, Some(digest)));
+    let is_hex = |hex: &str| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let whole = digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(is_hex));
+    let versioned = match named.split_once(':') {
+        Some((_, tag)) => !tag.is_empty() && tag != "latest" && !tag.contains(':'),
+        None => digest.is_some(),
+    };
+    whole && versioned
 }
 
 /// What pods refer to is there, or the README says how it gets there.
@@ -281,5 +289,35 @@ fn of_tokens(documents: &[Value], found: &mut Vec<String>) {
         found.push(
             "DSOM_OIDC_JWKS is set: in production the issuer of people says itself where its keys are".to_owned(),
         );
+    }
+}
+
+#[test]
+fn an_image_is_pinned_by_a_version_or_by_a_digest_that_is_one() {
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let pinned = [
+        "nats:2.15.1-alpine",
+        "localhost:5000/dsom:0.1.0",
+        &format!("nats:2.15.1@{digest}"),
+        &format!("a/dsom@{digest}"),
+    ];
+    for image in pinned {
+        assert!(is_pinned(image), "{image}");
+    }
+    for image in [
+        "",
+        "nats",
+        "nats:",
+        "nats:latest",
+        "localhost:5000/nats",
+        &format!("nats:latest@{digest}"),
+        &format!("nats:@{digest}"),
+        &format!("nats:2.15.1@{digest}0"),
+        &format!("nats:2.15.1@{}", digest.to_uppercase()),
+        "nats:2.15.1@sha256:",
+        "nats:2.15.1@sha256:abc",
+        "nats@sha256:abc",
+    ] {
+        assert!(!is_pinned(image), "{image}");
     }
 }
