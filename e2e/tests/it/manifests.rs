@@ -114,6 +114,13 @@ fn each_broken_rule_is_found() {
         ("ConfigMap", "scylla-config", "/data/key".into(), json!("PRIVATE+KEY+log+1+abc"), "secret"),
         ("ConfigMap", "scylla-config", "/kind".into(), json!("Secret"), "Secret"),
         ("ConfigMap", "scylla-config", "/data/scylla.yaml".into(), json!("authenticator: X"), "commitlog_sync"),
+        (
+            "ConfigMap",
+            "scylla-config",
+            "/data/scylla.yaml".into(),
+            json!("commitlog_sync: batch\nauthenticator: PasswordAuthenticator\n"),
+            "nobody can make the first role",
+        ),
         ("Deployment", "ingest", format!("{pod}/volumes/0/secret/secretName"), json!("unheard"), "README"),
         ("Deployment", "licensing", format!("{pod}/volumes/2/configMap/name"), json!("unheard"), "no such ConfigMap"),
         (

@@ -254,8 +254,13 @@ fn of_durability(documents: &[Value], found: &mut Vec<String>) {
             "scylla.yaml" => "commitlog_sync: batch",
             _ => continue,
         };
-        if !text(file).lines().any(|line| line == wanted) {
+        let says = |wanted: &str| text(file).lines().any(|line| line == wanted);
+        if !says(wanted) {
             found.push(format!("{key} does not say {:?}", wanted.trim()));
+        }
+        // There is no role to log in with at first: the socket is the way to the first one.
+        if says("authenticator: PasswordAuthenticator") && !says("maintenance_socket: workdir") {
+            found.push(format!("{key}: nobody can make the first role, as there is no maintenance_socket"));
         }
     }
 }
