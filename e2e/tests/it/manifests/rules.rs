@@ -20,6 +20,7 @@ pub fn findings(documents: &[Value]) -> Vec<String> {
         }
         of_references(&pods, documents, &mut found);
         of_disruption(&pods, documents, &mut found);
+        of_scraping(&pods, &mut found);
         of_namespace(&pods, documents, &mut found);
     }
     of_secrets(documents, &mut found);
@@ -181,6 +182,28 @@ fn of_disruption(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) 
     let single = pods.kind == "StatefulSet" && pods.replicas == Some(1);
     if pods.kind != "Job" && !single && !has_budget {
         found.push(format!("{}: nothing limits how many are disrupted at a time", pods.what));
+    }
+}
+
+/// Prometheus finds our services, under the names that alerts ask for; those of a sandbox under others.
+fn of_scraping(pods: &Pods<'_>, found: &mut Vec<String>) {
+    let ours = |container: &&Value| text(&container["image"]).split(':').next() == Some("dsom");
+    let Some(container) = pods.containers().find(ours).filter(|_| pods.kind != "Job") else { return };
+    let name = text(&container["name"]);
+    let job = match pods.namespace.strip_prefix("dsom-") {
+        Some(world) => format!("{world}-{name}"),
+        None => name.to_owned(),
+    };
+    let port = container["ports"][0]["containerPort"].to_string();
+    let relabelling = root().join("k8s/base/telemetry/prometheus.kubernetes.yml");
+    let relabelling = std::fs::read_to_string(relabelling).expect("what Prometheus does with them");
+    for (what, wanted) in [("scrape", "true"), ("port", &port), ("path", "/metrics"), ("job", &job)] {
+        if text(&pods.annotations[format!("prometheus.io/{what}")]) != wanted {
+            found.push(format!("{}: its annotation prometheus.io/{what} is not {wanted}", pods.what));
+        }
+        if !relabelling.contains(&format!("__meta_kubernetes_pod_annotation_prometheus_io_{what}")) {
+            found.push(format!("prometheus.kubernetes.yml does not look at prometheus.io/{what}"));
+        }
     }
 }
 
