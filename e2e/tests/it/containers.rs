@@ -27,9 +27,18 @@ fn the_compose_file_is_whole_and_hardened() {
     let copy = dir.path().join("docker-compose.yml");
     std::fs::write(&copy, &text).expect("written");
     composecheck.accepts(&[&copy]);
+    let image = "nats:2.15.1-alpine";
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    for pinned in [format!("{image}@{digest}"), format!("nats@{digest}")] {
+        std::fs::write(&copy, text.replacen(image, &pinned, 1)).expect("written");
+        composecheck.accepts(&[&copy]);
+    }
     for (from, to, why) in [
-        ("nats:2.15.1-alpine", "nats:latest", "not pinned"),
-        ("nats:2.15.1-alpine", "nats", "not pinned"),
+        (image, "nats:latest", "not pinned"),
+        (image, "nats", "not pinned"),
+        (image, &format!("nats:latest@{digest}"), "not pinned"),
+        (image, &format!("{image}@{digest}0"), "not pinned"),
+        (image, "nats@sha256:abc", "not pinned"),
         ("--commitlog-sync, batch", "--commitlog-sync, periodic", "is not on the disk"),
         ("read_only: true", "read_only: false", "can be written"),
         ("user: scylla:scylla", "user: root", "runs as \"root\""),

@@ -80,6 +80,12 @@ fn each_broken_rule_is_found() {
     let (good, sandbox) = (read(tools, "prod"), read(tools, "sandbox"));
     let pod = "/spec/template/spec";
     let container = "/spec/template/spec/containers/0";
+    let annotations = "/spec/template/metadata/annotations";
+    let scraped = |port: &str, job: &str| {
+        json!({
+            "prometheus.io/scrape": "true", "prometheus.io/path": "/metrics", "prometheus.io/port": port, "prometheus.io/job": job,
+        })
+    };
     let cases = [
         ("Deployment", "ingest", format!("{container}/image"), json!("dsom:latest"), "not pinned"),
         ("Deployment", "ingest", format!("{container}/image"), json!("dsom"), "not pinned"),
@@ -114,6 +120,34 @@ fn each_broken_rule_is_found() {
         ("ConfigMap", "scylla-config", "/data/key".into(), json!("PRIVATE+KEY+log+1+abc"), "secret"),
         ("ConfigMap", "scylla-config", "/kind".into(), json!("Secret"), "Secret"),
         ("ConfigMap", "scylla-config", "/data/scylla.yaml".into(), json!("authenticator: X"), "commitlog_sync"),
+        (
+            "ConfigMap",
+            "scylla-config",
+            "/data/scylla.yaml".into(),
+            json!("commitlog_sync: batch\nauthenticator: PasswordAuthenticator\n"),
+            "nobody can make the first role",
+        ),
+        (
+            "Deployment",
+            "licensing",
+            annotations.to_owned(),
+            Value::Null,
+            "licensing: its annotation prometheus.io/scrape is not true",
+        ),
+        (
+            "Deployment",
+            "ingest",
+            annotations.to_owned(),
+            scraped("7102", "ingest"),
+            "ingest: its annotation prometheus.io/port is not 7101",
+        ),
+        (
+            "StatefulSet",
+            "chaining",
+            annotations.to_owned(),
+            scraped("7102", "pods"),
+            "chaining: its annotation prometheus.io/job is not chaining",
+        ),
         ("Deployment", "ingest", format!("{pod}/volumes/0/secret/secretName"), json!("unheard"), "README"),
         ("Deployment", "licensing", format!("{pod}/volumes/2/configMap/name"), json!("unheard"), "no such ConfigMap"),
         (
@@ -204,6 +238,7 @@ fn each_broken_rule_is_found() {
             "not let in: sandbox-ingest -> sandbox-nats:4222",
         ),
         ("Namespace", "dsom-sandbox", "/metadata/labels", json!({}), "restricted"),
+        ("Deployment", "ingest", annotations, scraped("7101", "ingest"), "prometheus.io/job is not sandbox-ingest"),
     ];
     for (kind, name, pointer, value, said) in of_sandbox {
         let findings = of_production(&good, &broken(&sandbox, kind, name, pointer, &value));

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{none, read, services};
 
-/// Names of the `pub` fields of a struct in a source, but for those that no configuration sets.
+/// Names of the `pub` fields of a struct in a source, but for what `DSOM_PRODUCTION` says to each part.
 fn fields(file: &str, of: &str) -> BTreeSet<String> {
     let text = read(file);
     let body = text.split(&format!("pub struct {of} {{\n")).nth(1).unwrap_or_else(|| panic!("{file} has no {of}"));
-    let body = body.split("\n}").next().unwrap_or_default().replace("#[serde(skip)]\n    pub ", "");
+    let body = body.split("\n}").next().unwrap_or_default().replace("pub production:", "");
     let found = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next().map(str::to_owned));
     found.collect()
 }

@@ -22,7 +22,8 @@ pub struct Config {
     /// Copies of each message: 3 on a cluster of NATS servers.
     #[serde(default = "Config::one_copy")]
     pub nats_replicas: NonZeroU8,
-    /// Where licensing writes `REGISTRY`, and the monitoring ports there, for the sandbox, whose broker is another; as `nats_url` when absent.
+    /// Where licensing writes `REGISTRY`, and the monitoring ports there: for the sandbox, whose broker must be another. The market has both
+    /// in one place, `nats_url`.
     pub registry_nats_url: Option<String>,
     /// See [`registry_nats_url`](Self::registry_nats_url).
     pub registry_nats_monitor_url: Option<String>,
@@ -84,6 +85,21 @@ impl Config {
         self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone())
     }
 
+    /// Fails where the sandbox would write to the market's broker: records of tests in `TX` are there for good.
+    ///
+    /// # Errors
+    /// [`NotApart`]
+    pub(crate) fn require_apart(&self) -> Result<(), NotApart> {
+        if self.env == Env::Live {
+            return Ok(());
+        }
+        let registry = self.registry_nats_url.as_deref().ok_or(NotApart::NoRegister)?;
+        match brokers(&self.nats_url).into_iter().find(|broker| brokers(registry).contains(broker)) {
+            Some(broker) => Err(NotApart::SameBroker(broker)),
+            None => Ok(()),
+        }
+    }
+
     fn one_copy() -> NonZeroU8 {
         NonZeroU8::MIN
     }
@@ -116,4 +132,32 @@ impl Config {
     fn memory_bytes_max() -> usize {
         128 * 1024 * 1024
     }
+}
+
+/// Why a sandbox is not apart from its market.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApart {
+    /// It would take its own broker for the market's.
+    #[error(
+        "DSOM_INGEST_REGISTRY_NATS_URL is not set, and this is the sandbox: give it the market's NATS, where the register is, or set \
+         DSOM_INGEST_ENV=live if this is the market"
+    )]
+    NoRegister,
+    /// Both names of the broker lead to one.
+    #[error(
+        "{0} of DSOM_INGEST_REGISTRY_NATS_URL is a broker of DSOM_INGEST_NATS_URL, too, and this is the sandbox: its NATS is another than \
+         the market's"
+    )]
+    SameBroker(String),
+}
+
+/// The servers of an address, written alike where they are alike.
+fn brokers(url: &str) -> Vec<String> {
+    let alike = |one: &str| {
+        let one = one.trim().to_lowercase();
+        let host = one.strip_prefix("nats://").unwrap_or(&one).trim_end_matches('/');
+        // The port that is meant when none is said.
+        if host.contains(':') { host.to_owned() } else { format!("{host}:4222") }
+    };
+    url.split(',').map(alike).collect()
 }

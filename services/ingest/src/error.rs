@@ -6,6 +6,10 @@ use crate::storage::StoreError;
 /// Why an ingest process can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The sandbox and the market would be one.
+    // Its own words are the line: nothing is to be said before them.
+    #[error(transparent)]
+    NotApart(crate::config::NotApart),
     /// The key that signs receipts, or one that is published beside it.
     #[error("receipts cannot be signed")]
     ReceiptKey(#[source] BadReceiptKeys),

@@ -98,6 +98,7 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// [`StartError`]
 pub async fn start(config: Config) -> Result<Running, StartError> {
+    config.require_apart().map_err(StartError::NotApart)?;
     runtime::metrics::install();
     runtime::serve::require_free(config.listen).map_err(|source| StartError::Serve { addr: config.listen, source })?;
     let receipt_key = ReceiptKey::load(&config.receipt_key, &config.receipt_keys_beside());

@@ -42,7 +42,7 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// When the file is missing or a value is missing or of a wrong form; with `DSOM_PRODUCTION=true`, or in the world `live`, also
-/// when a name or a key is for development.
+/// when a name or a key is for development, or a CQL server is used without a login.
 pub fn load<T: DeserializeOwned>(service: &'static str) -> Result<T, ConfigError> {
     let mut sources = Figment::new();
     if let Some(file) = std::env::var_os("DSOM_CONFIG") {
@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn who_keeps_data_learns_whether_this_is_production() {
-        let with = |env: &str| Figment::new().merge(("env", env)).merge(("store.engine", "scylla"));
+        let with = |env: &str| {
+            Figment::new().merge(("env", env)).merge(("store.engine", "scylla")).merge(("store.user", "ingest"))
+        };
         assert!(checked::<Keeps>("ingest", with("live")).expect("a configuration").store.production);
         assert!(!checked::<Keeps>("ingest", with("sandbox")).expect("a configuration").store.production);
         // Who keeps none may refuse to hear of a store.

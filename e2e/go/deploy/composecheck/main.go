@@ -15,8 +15,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// pinned is an image of an exact version, or of a digest.
-var pinned = regexp.MustCompile(`^[^:@]+:[^:@]*[0-9]+\.[0-9]+[^:@]*$|@sha256:[0-9a-f]{64}$`)
+// pinned is an image of an exact version, of a digest, or of both. A digest beside `latest` says nothing to who reads it.
+var pinned = regexp.MustCompile(
+	`^(?:[^@/]+/)*[^:@/]+(?::[^:@/]*[0-9]+\.[0-9]+[^:@/]*(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
 
 func main() {
 	if len(os.Args) != 2 {

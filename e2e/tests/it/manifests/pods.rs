@@ -14,6 +14,8 @@ pub struct Pods<'a> {
     pub namespace: &'a str,
     /// Their labels.
     pub labels: &'a Value,
+    /// Their annotations.
+    pub annotations: &'a Value,
     /// How many.
     pub replicas: Option<u64>,
     /// Their specification.
@@ -34,6 +36,7 @@ impl Pods<'_> {
                 kind,
                 namespace: text(&document["metadata"]["namespace"]),
                 labels: &document["spec"]["template"]["metadata"]["labels"],
+                annotations: &document["spec"]["template"]["metadata"]["annotations"],
                 replicas: document["spec"]["replicas"].as_u64(),
                 spec: &document["spec"]["template"]["spec"],
             });

@@ -20,6 +20,7 @@ pub fn findings(documents: &[Value]) -> Vec<String> {
         }
         of_references(&pods, documents, &mut found);
         of_disruption(&pods, documents, &mut found);
+        of_scraping(&pods, &mut found);
         of_namespace(&pods, documents, &mut found);
     }
     of_secrets(documents, &mut found);
@@ -130,9 +131,17 @@ fn of_container(pods: &Pods<'_>, container: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// To a version, to its bytes, or to both. A digest beside `latest` says nothing to who reads it.
 fn is_pinned(image: &str) -> bool {
     let last = image.rsplit('/').next().unwrap_or_default();
-    last.contains("@sha256:") || last.split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && tag != "latest")
+    let (named, digest) = last.split_once('@').map_or((last, None), |(named, digest)| (named, Some(digest)));
+    let is_hex = |hex: &str| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let whole = digest.is_none_or(|digest| digest.strip_prefix("sha256:").is_some_and(is_hex));
+    let versioned = match named.split_once(':') {
+        Some((_, tag)) => !tag.is_empty() && tag != "latest" && !tag.contains(':'),
+        None => digest.is_some(),
+    };
+    whole && versioned
 }
 
 /// What pods refer to is there, or the README says how it gets there.
@@ -173,6 +182,28 @@ fn of_disruption(pods: &Pods<'_>, documents: &[Value], found: &mut Vec<String>) 
     let single = pods.kind == "StatefulSet" && pods.replicas == Some(1);
     if pods.kind != "Job" && !single && !has_budget {
         found.push(format!("{}: nothing limits how many are disrupted at a time", pods.what));
+    }
+}
+
+/// Prometheus finds our services, under the names that alerts ask for; those of a sandbox under others.
+fn of_scraping(pods: &Pods<'_>, found: &mut Vec<String>) {
+    let ours = |container: &&Value| text(&container["image"]).split(':').next() == Some("dsom");
+    let Some(container) = pods.containers().find(ours).filter(|_| pods.kind != "Job") else { return };
+    let name = text(&container["name"]);
+    let job = match pods.namespace.strip_prefix("dsom-") {
+        Some(world) => format!("{world}-{name}"),
+        None => name.to_owned(),
+    };
+    let port = container["ports"][0]["containerPort"].to_string();
+    let relabelling = root().join("k8s/base/telemetry/prometheus.kubernetes.yml");
+    let relabelling = std::fs::read_to_string(relabelling).expect("what Prometheus does with them");
+    for (what, wanted) in [("scrape", "true"), ("port", &port), ("path", "/metrics"), ("job", &job)] {
+        if text(&pods.annotations[format!("prometheus.io/{what}")]) != wanted {
+            found.push(format!("{}: its annotation prometheus.io/{what} is not {wanted}", pods.what));
+        }
+        if !relabelling.contains(&format!("__meta_kubernetes_pod_annotation_prometheus_io_{what}")) {
+            found.push(format!("prometheus.kubernetes.yml does not look at prometheus.io/{what}"));
+        }
     }
 }
 
@@ -246,8 +277,13 @@ fn of_durability(documents: &[Value], found: &mut Vec<String>) {
             "scylla.yaml" => "commitlog_sync: batch",
             _ => continue,
         };
-        if !text(file).lines().any(|line| line == wanted) {
+        let says = |wanted: &str| text(file).lines().any(|line| line == wanted);
+        if !says(wanted) {
             found.push(format!("{key} does not say {:?}", wanted.trim()));
+        }
+        // There is no role to log in with at first: the socket is the way to the first one.
+        if says("authenticator: PasswordAuthenticator") && !says("maintenance_socket: workdir") {
+            found.push(format!("{key}: nobody can make the first role, as there is no maintenance_socket"));
         }
     }
 }
@@ -281,5 +317,35 @@ fn of_tokens(documents: &[Value], found: &mut Vec<String>) {
         found.push(
             "DSOM_OIDC_JWKS is set: in production the issuer of people says itself where its keys are".to_owned(),
         );
+    }
+}
+
+#[test]
+fn an_image_is_pinned_by_a_version_or_by_a_digest_that_is_one() {
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let pinned = [
+        "nats:2.15.1-alpine",
+        "localhost:5000/dsom:0.1.0",
+        &format!("nats:2.15.1@{digest}"),
+        &format!("a/dsom@{digest}"),
+    ];
+    for image in pinned {
+        assert!(is_pinned(image), "{image}");
+    }
+    for image in [
+        "",
+        "nats",
+        "nats:",
+        "nats:latest",
+        "localhost:5000/nats",
+        &format!("nats:latest@{digest}"),
+        &format!("nats:@{digest}"),
+        &format!("nats:2.15.1@{digest}0"),
+        &format!("nats:2.15.1@{}", digest.to_uppercase()),
+        "nats:2.15.1@sha256:",
+        "nats:2.15.1@sha256:abc",
+        "nats@sha256:abc",
+    ] {
+        assert!(!is_pinned(image), "{image}");
     }
 }

@@ -44,6 +44,16 @@ impl Server {
         Ok(command)
     }
 
+    /// Brings the schema of a service up to date; `name` as in [`Self::command`].
+    pub(super) fn migrate(&self, service: &str, name: &str) -> Result<(), Failure> {
+        let ended = self.command(service, name)?.arg("migrate").status();
+        let ended = ended.map_err(|error| Failure::unreachable("could not run it").because(&error))?;
+        if !ended.success() {
+            return Err(Failure::unreachable(format!("the schema of {service} is not up to date")));
+        }
+        Ok(())
+    }
+
     /// What is given here; it goes before what the environment says.
     fn settings(&self, service: &str, name: &str) -> Vec<(&'static str, String)> {
         let keyspace = match &self.keyspace {
@@ -81,11 +91,7 @@ impl Migrate {
     pub(super) fn run(self) -> Result<(), Failure> {
         let chosen = |service: &&str| self.service.is_empty() || self.service.iter().any(|only| only == service);
         for service in SERVICES.into_iter().filter(chosen) {
-            let ended = self.server.command(service, service)?.arg("migrate").status();
-            let ended = ended.map_err(|error| Failure::unreachable("could not run it").because(&error))?;
-            if !ended.success() {
-                return Err(Failure::unreachable(format!("the schema of {service} is not up to date")));
-            }
+            self.server.migrate(service, service)?;
             println!("{service}: up to date");
         }
         Ok(())

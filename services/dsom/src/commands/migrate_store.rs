@@ -46,14 +46,15 @@ impl MigrateStore {
     /// Copies what a service has in `folder`.
     fn copy(&self, layout: &Layout, service: &str, folder: &str, log: &str) -> Result<(), Failure> {
         let cannot = |error: std::io::Error| Failure::unreachable("could not run it").because(&error);
-        let mut command = self.server.command(service, &folder.replace('/', "_"))?;
+        let name = folder.replace('/', "_");
+        self.server.migrate(service, &name)?;
+        let mut command = self.server.command(service, &name)?;
         command.arg("transfer");
         if service == "chaining" {
             command.arg(keys::log_vkey(layout, log)?);
         }
         let prefix = format!("DSOM_{}_", service.to_uppercase());
         command.env(format!("{prefix}DATA_DIR"), layout.path(folder));
-        command.env(format!("{prefix}SCYLLA_MIGRATE"), "true");
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot)?;
         let bar = ProgressBar::new_spinner();
         let mut done = None;

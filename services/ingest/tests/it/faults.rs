@@ -149,7 +149,9 @@ impl Outside {
             .env("DSOM_INGEST_TOKEN_ISSUER", config.token_issuer)
             .env("DSOM_INGEST_TOKEN_AUDIENCE", config.token_audience)
             .env("DSOM_INGEST_RECEIPT_KEY", config.receipt_key)
-            .env("DSOM_INGEST_RECEIPT_ISSUER", config.receipt_issuer);
+            .env("DSOM_INGEST_RECEIPT_ISSUER", config.receipt_issuer)
+            .env("DSOM_INGEST_ENV", "live")
+            .env("DSOM_PRODUCTION", "false");
         let process = Process::spawn(&mut command, Duration::from_secs(40));
         let url = format!("http://127.0.0.1:{port}");
         eventually("ingest to be ready", || async {

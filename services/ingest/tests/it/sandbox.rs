@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use contracts::receipt::Env;
 use contracts::traffic::{Exchange, Forced};
+use ingest::config::Config;
 use runtime::people::OidcConfig;
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER};
@@ -25,7 +26,7 @@ async fn asked(operator: &Operator, to: &Ingest, headers: &[(&str, &str)], lines
 
 #[actix_rt::test]
 async fn answers_come_as_the_test_asks_and_all_is_kept() {
-    let world = World::new();
+    let world = World::sandbox();
     let (ingest, operator) = (world.ingest("a").await, world.operator());
     let lines = records(1..4);
     let gap = asked(&operator, &ingest, &[("DSOM-Test-Answer", "gap")], &lines).await;
@@ -88,7 +89,7 @@ async fn answers_come_as_the_test_asks_and_all_is_kept() {
 
 #[actix_rt::test]
 async fn a_batch_whose_sender_hung_up_before_the_answer_is_kept_with_it() {
-    let world = World::new();
+    let world = World::sandbox();
     let (ingest, operator) = (world.ingest("a").await, world.operator());
     assert_eq!(operator.send(&ingest, 3, &records(1..3)).await.status, 201);
     world.nats.pause();
@@ -122,7 +123,7 @@ async fn a_batch_whose_sender_hung_up_before_the_answer_is_kept_with_it() {
 
 #[actix_rt::test]
 async fn what_is_kept_is_read_page_by_page_by_its_operator_and_by_people() {
-    let world = World::new();
+    let world = World::sandbox();
     let oidc = OidcConfig {
         issuer: ISSUER.into(),
         audience: AUDIENCE.into(),
@@ -130,7 +131,7 @@ async fn what_is_kept_is_read_page_by_page_by_its_operator_and_by_people() {
         roles_claim: "roles".into(),
         roles: String::new(),
     };
-    let ingest = world.ingest_with(ingest::config::Config { oidc: Some(oidc), ..world.config("a") }).await;
+    let ingest = world.ingest_with(Config { oidc: Some(oidc), ..world.config("a") }).await;
     let (one, other) = (world.operator(), world.operator());
     for seq in 1..6 {
         assert_eq!(one.send(&ingest, 0, &records(seq..seq + 1)).await.status, 201);
@@ -167,7 +168,7 @@ async fn what_is_kept_is_read_page_by_page_by_its_operator_and_by_people() {
 #[actix_rt::test]
 async fn the_market_refuses_headers_of_tests_and_keeps_no_requests() {
     let world = World::new();
-    let market = world.ingest_with(ingest::config::Config { env: Env::Live, ..world.config("a") }).await;
+    let market = world.ingest("a").await;
     let operator = world.operator();
     for header in [("DSOM-Test-Answer", "gap"), ("DSOM-Test-Delay", "0")] {
         let refused = asked(&operator, &market, &[header], &records(1..2)).await;
@@ -183,7 +184,8 @@ async fn the_market_refuses_headers_of_tests_and_keeps_no_requests() {
 async fn the_sandbox_follows_the_register_of_the_market_on_another_broker() {
     let (market, sandbox) = (World::new(), World::new());
     market.tell().await;
-    let config = ingest::config::Config {
+    let config = Config {
+        env: Env::Test,
         registry_nats_url: Some(market.nats.url()),
         registry_nats_monitor_url: Some(market.nats.monitor_url()),
         ..sandbox.config("a")
@@ -192,4 +194,30 @@ async fn the_sandbox_follows_the_register_of_the_market_on_another_broker() {
     let known = Operator { token: sandbox.issuer.token(market.operators()[0], "records:write"), ..market.operator() };
     assert_eq!(known.send(&ingest, 0, &records(1..2)).await.status, 201);
     assert_eq!(sandbox.operator().send(&ingest, 0, &records(1..2)).await.code(), (403, "unknown-operator"));
+}
+
+#[actix_rt::test]
+async fn a_sandbox_on_the_broker_of_the_market_does_not_start() {
+    let world = World::new();
+    let market = world.nats.url();
+    let sandbox = |registry: Option<String>| Config {
+        env: Env::Test,
+        registry_nats_monitor_url: registry.as_ref().map(|_| world.nats.monitor_url()),
+        registry_nats_url: registry,
+        ..world.config("a")
+    };
+    for (registry, said) in [
+        (None, "DSOM_INGEST_REGISTRY_NATS_URL is not set"),
+        (Some(market.clone()), "is a broker of DSOM_INGEST_NATS_URL, too"),
+        // One that both name is enough.
+        (
+            Some(format!("nats://nats.example:4222, {}/", market.to_uppercase())),
+            "is a broker of DSOM_INGEST_NATS_URL, too",
+        ),
+    ] {
+        let Err(refused) = ingest::start(sandbox(registry.clone())).await else {
+            panic!("it starts with {registry:?}")
+        };
+        assert!(refused.to_string().contains(said), "{registry:?}: {refused}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Signed batches: the signature is checked, kept with its batch, and asked for where the operator wants that.
 
 use base64::Engine as _;
+use contracts::receipt::Env;
+use contracts::registry::KeyStanding;
 use ledger::batch_signature::{Covered, KeyId, SigningKey, StoredSignature};
 use serde_json::json;
 use testkit::register;
@@ -24,7 +26,7 @@ async fn world(required: bool) -> (World, Operator) {
     standing.version = 2;
     standing.signature_required = required;
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE"});
-    standing.keys = vec![register::key(KID, jwk)];
+    standing.keys = vec![KeyStanding { env: Env::Live, ..register::key(KID, jwk) }];
     world.tell().await;
     register::tell(&world.nats, &[standing]).await;
     (world, operator)

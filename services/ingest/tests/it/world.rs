@@ -29,6 +29,8 @@ const OPERATORS: usize = 4;
 /// What all ingest processes of a test share.
 pub struct World {
     pub nats: NatsServer,
+    /// In a sandbox: the broker of the market, where the register is.
+    market: Option<NatsServer>,
     pub issuer: Issuer,
     pub dir: tempfile::TempDir,
     pub http: reqwest::Client,
@@ -45,6 +47,7 @@ pub struct World {
 pub struct Ingest {
     pub url: String,
     pub running: ingest::Running,
+    env: Env,
 }
 
 /// Who sends.
@@ -73,6 +76,7 @@ impl World {
         let (nats, http) = (NatsServer::start(), reqwest::Client::new());
         Self {
             nats,
+            market: None,
             issuer,
             dir,
             http,
@@ -84,6 +88,11 @@ impl World {
         }
     }
 
+    /// A sandbox: the register is on another broker.
+    pub fn sandbox() -> Self {
+        Self { market: Some(NatsServer::start()), ..Self::new() }
+    }
+
     /// The configuration of the process `name`, which has an index of its own.
     pub fn config(&self, name: &str) -> ingest::config::Config {
         ingest::config::Config {
@@ -91,8 +100,8 @@ impl World {
             nats_url: self.nats.url(),
             nats_monitor_url: self.nats.monitor_url(),
             nats_replicas: NonZeroU8::MIN,
-            registry_nats_url: None,
-            registry_nats_monitor_url: None,
+            registry_nats_url: self.market.as_ref().map(NatsServer::url),
+            registry_nats_monitor_url: self.market.as_ref().map(NatsServer::monitor_url),
             store: Default::default(),
             data_dir: Some(self.data_dir(name)),
             jwks: self.dir.path().join("jwks.json").display().to_string(),
@@ -102,7 +111,7 @@ impl World {
             receipt_key: self.dir.path().join("receipt.pem"),
             receipt_keys_beside: String::new(),
             receipt_issuer: RECEIPT_ISSUER.into(),
-            env: Env::Test,
+            env: if self.market.is_some() { Env::Test } else { Env::Live },
             oidc: None,
             memory_bytes_max: 64 << 20,
             registry_age_s_max: 30,
@@ -127,8 +136,9 @@ impl World {
     /// As [`Self::ingest_with`], with nobody on the register but whom the test puts there.
     pub async fn ingest_untold(&self, config: ingest::config::Config) -> Ingest {
         self.let_chaining_answer().await;
+        let env = config.env;
         let running = ingest::start(config).await.expect("starts");
-        Ingest { url: format!("http://{}", running.addr()), running }
+        Ingest { url: format!("http://{}", running.addr()), running, env }
     }
 
     /// Lets chaining answer that nothing is sealed, until a test has it silent.
@@ -155,7 +165,7 @@ impl World {
         let tell = async || {
             let with_data = testkit::data_files().into_iter().map(|file| file.operator);
             let standings: Vec<_> = self.fresh.iter().copied().chain(with_data).map(register::standing).collect();
-            register::publish(&self.nats, &standings).await;
+            register::publish(self.market.as_ref().unwrap_or(&self.nats), &standings).await;
         };
         self.told.get_or_init(tell).await;
     }
@@ -279,7 +289,7 @@ impl Answer {
         let key = jsonwebtoken::DecodingKey::from_jwk(key).expect("a key");
         let signed = jsonwebtoken::decode::<Claims>(&receipt.receipt, &key, &rules).expect("verifies").claims;
         assert_eq!(signed, receipt.claims);
-        assert_eq!((signed.iss.as_str(), signed.env), (RECEIPT_ISSUER, Env::Test));
+        assert_eq!((signed.iss.as_str(), signed.env), (RECEIPT_ISSUER, from.env));
         signed
     }
 }

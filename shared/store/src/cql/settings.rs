@@ -46,7 +46,7 @@ pub struct Settings {
     /// Whether the keyspace has tablets, when it is made on a ScyllaDB that has them; what the server does by itself when absent.
     pub tablets: Option<bool>,
     /// Whether this is production, where nodes that may lose what they acknowledged are refused. Whoever loads the configuration sets it.
-    #[serde(skip)]
+    #[serde(default)]
     pub production: bool,
 }
 
