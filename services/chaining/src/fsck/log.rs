@@ -1,6 +1,7 @@
 //! The whole log: entries against chains, tiles and the checkpoint's root against entries.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use contracts::{Hash, Height, OperatorId};
@@ -13,6 +14,10 @@ use crate::storage::{LogEntry, StorageError, Store};
 
 /// Entries read at a time.
 const ENTRIES_PAGE: usize = 256;
+/// A group of rows that is being written can be seen in parts: what does not agree is looked at so often, and so far apart, before it is
+/// held to be wrong.
+const LOOKS_MAX: u32 = 5;
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 pub(super) async fn check(
     store: &dyn Store,
@@ -71,14 +76,13 @@ async fn ends(store: &dyn Store, size: u64, heights: &BTreeMap<OperatorId, Heigh
             let walked = heights.get(&operator).copied().unwrap_or(Height(0));
             let wrong = |detail| Finding::of_block(What::Entry, operator, walked, detail);
             let unread = |error: StorageError| unreadable(&error, wrong(""));
-            let logged = store.logged(operator).await.map_err(unread)?;
-            if logged == walked {
-                continue;
-            }
-            let place = store.index_of(operator, logged).await.map_err(unread)?;
-            let now = store.log_size().await.map_err(unread)?;
-            if logged < walked || !place.is_some_and(|place| (size..now).contains(&place)) {
-                return Err(wrong("the last entry of the operator is another").into());
+            let mut looks = 1;
+            while !is_last(store, operator, walked, size).await.map_err(unread)? {
+                if looks == LOOKS_MAX {
+                    return Err(wrong("the last entry of the operator is another").into());
+                }
+                looks += 1;
+                tokio::time::sleep(LOOK_PAUSE).await;
             }
         }
         match operators.last() {
@@ -86,6 +90,17 @@ async fn ends(store: &dyn Store, size: u64, heights: &BTreeMap<OperatorId, Heigh
             None => return Ok(()),
         }
     }
+}
+
+/// Whether an operator's last entry is the one that was walked to, or one that came after the first `size` entries.
+async fn is_last(store: &dyn Store, operator: OperatorId, walked: Height, size: u64) -> Result<bool, StorageError> {
+    let logged = store.logged(operator).await?;
+    if logged == walked {
+        return Ok(true);
+    }
+    let place = store.index_of(operator, logged).await?;
+    let now = store.log_size().await?;
+    Ok(logged > walked && place.is_some_and(|place| (size..now).contains(&place)))
 }
 
 async fn checkpoint(store: &dyn Store, log: &Verifier) -> Checked<Option<Checkpoint>> {
