@@ -14,8 +14,8 @@ use crate::load::Load;
 use crate::nemesis::{from_environment, log_size};
 use crate::world::{World, signal, turn, until};
 
-/// How long a process may take to be ready, after a start and after a kill.
-const READY: Duration = Duration::from_secs(15);
+/// How long a process may take to be ready, after a start and after a kill: a query that a busy CQL server leaves unanswered takes 8 s.
+const READY: Duration = Duration::from_secs(60);
 /// How long sealing and publishing may take to go on.
 const RECOVERY: Duration = Duration::from_secs(10);
 

@@ -17,7 +17,7 @@ pub mod transfer;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus::{Bus, LostStreams, StreamBytes};
 use runtime::auth::{Stale, Standings};
@@ -38,6 +38,10 @@ use storage::{StorageError, Store};
 
 /// Blocks of each chain that are derived anew at every start.
 const BLOCKS_CHECKED_AT_START: u64 = 4;
+/// How long a start waits for a store that can't be read now, and how long until it looks again: a CQL server that has just been killed or
+/// is overloaded comes back, and says nothing of damage.
+const STORE_PATIENCE: Duration = Duration::from_secs(30);
+const STORE_PAUSE: Duration = Duration::from_millis(300);
 
 /// How old what is known of the register may be before it is said to be old. Reading goes on all the same.
 const REGISTER_AGE_MAX: Duration = Duration::from_secs(30);
@@ -110,9 +114,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let people = People::start(&oidc).await.map_err(StartError::People)?;
     let store = storage::open(&config.store, config.data_dir.as_deref()).await.map_err(StartError::Store)?;
     let newest = Scope::Newest { blocks: BLOCKS_CHECKED_AT_START, of: &partitions };
-    let report = fsck(store.as_ref(), key.verifier(), newest, &mut |_| ()).await;
-    if let Some(first) = report.first {
-        return Err(StartError::Damaged(first.to_string()));
+    let began = Instant::now();
+    while let Some(first) = fsck(store.as_ref(), key.verifier(), newest, &mut |_| ()).await.first {
+        if !first.passing || began.elapsed() >= STORE_PATIENCE {
+            return Err(StartError::Damaged(first.to_string()));
+        }
+        tracing::warn!("the store can't be checked now, trying again: {first}");
+        tokio::time::sleep(STORE_PAUSE).await;
     }
     let new = is_new(store.as_ref()).await.map_err(StartError::Store)?;
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
