@@ -9,7 +9,7 @@ use bytes::Bytes;
 use testkit::{NatsConfig, NatsServer};
 
 /// An election of a leader takes a cluster 4 to 9 s, and more when votes are split; the cluster has one leader and each stream another.
-const ELECTED: Duration = Duration::from_secs(60);
+const ELECTED: Duration = Duration::from_secs(90);
 
 async fn limited<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(ELECTED, work).await.unwrap_or_else(|_| panic!("{what} takes longer than {ELECTED:?}"))
@@ -41,8 +41,16 @@ impl Cluster {
     async fn bus(&self, replicas: u8, lost: LostStreams) -> Bus {
         let replicas = NonZeroU8::new(replicas).expect("not zero");
         let config = BusConfig { replicas, ..self.config.clone() };
-        let opening = Bus::open(config, StreamBytes::default(), lost);
-        limited("electing leaders", opening).await.expect("opens")
+        // A start gives up after half a minute and is begun again by whoever supervises it; so it is here.
+        let opening = async {
+            loop {
+                match Bus::open(config.clone(), StreamBytes::default(), lost).await {
+                    Ok(bus) => return bus,
+                    Err(error) => eprintln!("not yet: {error:?}"),
+                }
+            }
+        };
+        limited("electing leaders", opening).await
     }
 }
 
