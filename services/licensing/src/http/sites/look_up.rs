@@ -84,10 +84,13 @@ fn page(
                 Subject::Account(_) => row.subject.to_string().contains(wanted),
             }
     };
-    // At a moment, without what was decided later.
-    let then = list.all(after).map(|row| Row { standing: list.standing_at(row.subject, moment), ..row });
-    let decided = then.filter(|row| row.standing != Standing::Unlisted);
-    let mut rows = decided.filter(|row| wanted.as_deref().is_none_or(|wanted| holds(row, wanted)));
+    let named = list.all(after).filter(|row| wanted.as_deref().is_none_or(|wanted| holds(row, wanted)));
+    // At a moment, without what was decided later. Only of those that are asked for: it is looked up one by one.
+    let then = named.map(|row| match moment {
+        Some(_) => Row { standing: list.standing_at(row.subject, moment), ..row },
+        None => row,
+    });
+    let mut rows = then.filter(|row| row.standing != Standing::Unlisted);
     let taken: Vec<Row<'_>> = rows.by_ref().take(most).collect();
     let next = rows.next().and(taken.last()).map(|row| row.subject.to_string());
     let entry = |row: &Row<'_>| {
