@@ -34,7 +34,7 @@ struct Flagged {
     /// Their stream.
     #[schema(value_type = u8)]
     stream: StreamNo,
-    /// `after-suspension` or `outside-licence`.
+    /// `after-suspension`, `outside-licence` or `reported-late`.
     #[schema(value_type = String)]
     flag: Flag,
     /// Seq of the first.

@@ -25,7 +25,8 @@ const PROOF_TYPE: &str = "text/plain; charset=utf-8";
 const FLAGS: &str = "dsom-flags";
 
 /// The bytes of a record, exactly as the operator sent them. `DSOM-Flags` says what is known of it beside them: `after-suspension`, it
-/// is a wager of a time in which the licence was suspended; `outside-licence`, no licence covered it.
+/// is a wager of a time in which the licence was suspended; `outside-licence`, no licence covered it; `reported-late`, it is said to be of
+/// a time in which its licence was active, and came more than five minutes after that had ended.
 #[utoipa::path(
     get,
     path = "/v1/records/{operator}/{stream}/{seq}",
