@@ -20,7 +20,8 @@ use contracts::registry::Flag;
 use contracts::{Hash, Height};
 use ledger::SignedRecord;
 use ledger::batch_signature::{Covered, KeyId, SigningKey, StoredSignature};
-use runtime::{Auth, AuthConfig};
+use runtime::people::OidcConfig;
+use runtime::{Auth, AuthConfig, People};
 use serde_json::{Value, json};
 use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
 use tokio::sync::watch;
@@ -102,7 +103,18 @@ async fn flags_and_signatures_are_read_with_their_records() {
         client_cert: Default::default(),
     };
     let auth = Auth::start(&config, None).await.unwrap();
-    let app = App::new().app_data(auth).configure(|config| configure(config, routes));
+    let regulator = Issuer::new();
+    let of_people = dir.path().join("people.json");
+    regulator.write_jwks(&of_people);
+    let oidc = OidcConfig {
+        issuer: "https://id.example".to_owned(),
+        audience: "dsom-people".to_owned(),
+        jwks: Some(of_people.display().to_string()),
+        roles_claim: "roles".to_owned(),
+        roles: String::new(),
+    };
+    let people = People::start(&oidc).await.unwrap();
+    let app = App::new().app_data(auth).app_data(people).configure(|config| configure(config, routes));
     let app = test::init_service(app).await;
     let get = async |path: String, token: String| {
         let request = test::TestRequest::get().uri(&path).insert_header(("authorization", format!("Bearer {token}")));
@@ -125,6 +137,26 @@ async fn flags_and_signatures_are_read_with_their_records() {
         assert_eq!((status, found.as_deref()), (StatusCode::OK, flags), "seq {seq}");
         assert_eq!(body, record(0, seq));
     }
+
+    // The regulator's people read those of any operator, by their role; who is of neither issuer does not.
+    let person = |signer: &Issuer, roles: &[&str]| {
+        signer.sign(&json!({
+            "iss": "https://id.example", "aud": "dsom-people", "sub": "p-1", "exp": 4_102_444_800_u64, "roles": roles,
+        }))
+    };
+    for (role, status) in [
+        ("inspector", StatusCode::OK),
+        ("tax", StatusCode::OK),
+        ("auditor", StatusCode::OK),
+        ("analyst", StatusCode::FORBIDDEN),
+        ("clerk", StatusCode::FORBIDDEN),
+    ] {
+        let (found, flags, _) = get(path(8, ""), person(&regulator, &[role])).await;
+        assert_eq!(found, status, "{role}");
+        assert_eq!(flags.is_some(), status == StatusCode::OK, "{role}");
+    }
+    assert_eq!(get(path(8, ""), person(&issuer, &["auditor"])).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(get(path(8, ""), issuer.token(operator(2), "records:read")).await.0, StatusCode::FORBIDDEN);
 
     let block: Value = serde_json::from_slice(&get(format!("/v1/blocks/{}/2", operator(1)), token()).await.2).unwrap();
     assert_eq!(
