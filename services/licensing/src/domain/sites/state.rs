@@ -69,13 +69,18 @@ impl Sites {
         Ok(())
     }
 
-    fn take(&mut self, Event { by, fact, .. }: Event<Fact>, Head { at, .. }: Head) -> Result<(), &'static str> {
+    fn take(
+        &mut self,
+        Event { by, fact, .. }: Event<Fact>,
+        Head { version, at, .. }: Head,
+    ) -> Result<(), &'static str> {
         match fact {
             Fact::Proposed { proposal: id, .. } if self.proposals.get(id).is_some() => return Err("proposed twice"),
             Fact::Proposed { proposal: id, expires, measure, ground } => {
                 let (blocks, lifts) = (measure.blocks().len(), measure.lifts().len());
                 let phase = Phase::Open(Arc::new(measure));
-                self.proposals.add(Proposal { id, by, at, expires: expires.0, ground, blocks, lifts, phase });
+                let expires = expires.0;
+                self.proposals.add(Proposal { id, by, at, version, expires, ground, blocks, lifts, phase });
             }
             Fact::Confirmed { proposal: id, day } => {
                 let proposal = self.proposals.get(id).ok_or("there is no such proposal")?;
