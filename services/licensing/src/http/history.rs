@@ -45,7 +45,7 @@ pub struct Which {
 /// have put it right.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}/history", tag = "operators", params(schemas::OfOperator, Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, `next` where there are more, `damaged` (`version`, `reason`) where they end at one that can't have been", body = Object))
+    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
 )]
 pub async fn get(
     request: HttpRequest,

@@ -47,7 +47,7 @@ pub struct Which {
 /// history is damaged it ends, and `damaged` says at which version and by what.
 #[utoipa::path(
     get, path = "/v1/sites/history", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, `next` where there are more, `damaged` (`version`, `reason`) where they end at one that can't have been", body = Object))
+    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
 )]
 pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -72,7 +72,10 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
         }
         for change in then {
             match checked(&mut known, &change) {
-                Ok(shown) if change.version > after => changes.push(shown),
+                Ok(shown) if change.version > after => {
+                    bytes += change.bytes.len();
+                    changes.push(shown);
+                }
                 Ok(_) => {}
                 Err(reason) => {
                     damage = Some(damaged(change.version, reason));
@@ -80,7 +83,6 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
                 }
             }
             last = change.version;
-            bytes += change.bytes.len();
         }
     }
     let next = (more && damage.is_none()).then_some(last);
