@@ -231,6 +231,12 @@ fn a_history_that_breaks_the_rules_is_refused() {
         assert_eq!(refused, Err(BadSites::Impossible { version: 2, reason: why }));
         assert_eq!(world.sites.head().version, 1);
     }
+    for role in ["operator", "auditor", "system", ""] {
+        let by = Author { role: role.to_owned(), ..clerk("bob") };
+        let (change, _) = world.sites.head().next(EntityId::SITES, NOW, &by, confirmed(id)).expect("small");
+        let reason = "who is no clerk did what clerks do";
+        assert_eq!(world.sites.follow(&change.bytes), Err(BadSites::Impossible { version: 2, reason }), "{role}");
+    }
     let rival = world.propose(blocks([site("a.ua")])).expect("new");
     world.order(Order::Confirm { proposal: id }, "bob").expect("another's");
     let refused = world.sites.follow(&write(&world.sites, "bob", NOW, confirmed(rival)));
