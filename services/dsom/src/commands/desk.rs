@@ -58,6 +58,21 @@ impl Desk {
     }
 }
 
+/// Of which moment the register is shown.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct AsOf {
+    /// As it was known at a moment that has passed, RFC 3339 UTC
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+}
+
+impl AsOf {
+    /// As a part of a query.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        self.as_of.iter().map(|moment| ("as_of", moment.clone())).collect()
+    }
+}
+
 /// What a decision rests on.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Ground {

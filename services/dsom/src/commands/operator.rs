@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use contracts::OperatorId;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, GroundIfAny, list, proposed, show, word};
+use super::desk::{AsOf, Desk, Ground, GroundIfAny, list, proposed, show, word};
 use crate::Failure;
 use crate::register::{self, days_from_now};
 
@@ -36,11 +36,21 @@ enum What {
         /// Only those that are late
         #[arg(long)]
         overdue: bool,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Shows one, with what waits for a second person
-    Show { operator: OperatorId },
+    Show {
+        operator: OperatorId,
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Shows who did what, and when
-    History { operator: OperatorId },
+    History {
+        operator: OperatorId,
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Takes one into the register, or changes its names and contacts
     Register {
         operator: OperatorId,
@@ -100,7 +110,10 @@ enum What {
         ground: Ground,
     },
     /// Lists what waits for a second person
-    Proposals,
+    Proposals {
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Confirms another's proposal; with a ground, takes up what the operator asked for, for another clerk to confirm
     Confirm {
         operator: OperatorId,
@@ -126,19 +139,20 @@ impl Operator {
         let clerk = self.desk.open()?;
         let (operator, decision, ground) = match self.what {
             What::KeyRequest { .. } => return Ok(()),
-            What::List { q, stage, overdue } => {
-                let mut query = vec![("limit", "500".to_owned())];
+            What::List { q, stage, overdue, as_of } => {
+                let mut query = as_of.query();
+                query.push(("limit", "500".to_owned()));
                 query.extend(q.map(|q| ("q", q)));
                 query.extend(stage.map(|stage| ("stage", stage)));
                 query.extend(overdue.then(|| ("overdue", "true".to_owned())));
                 let shown = clerk.find("/v1/operators", &query).await?;
                 return table(list(&shown, "operators"));
             }
-            What::Show { operator } => {
-                show(&clerk.get(&format!("/v1/operators/{operator}")).await?.body);
+            What::Show { operator, as_of } => {
+                show(&clerk.find(&format!("/v1/operators/{operator}"), &as_of.query()).await?);
                 return Ok(());
             }
-            What::History { operator } => return history(&clerk, operator).await,
+            What::History { operator, as_of } => return history(&clerk, operator, &as_of).await,
             What::Register { operator, entity } => {
                 let (id, entity) = (operator.to_string(), json_of(&entity)?);
                 let tag = clerk.operator(&id).await?.map(|known| known.tag);
@@ -151,9 +165,7 @@ impl Operator {
                 show(&clerk.post(&operator.to_string(), "/certificates", Some(&body)).await?.body);
                 return Ok(());
             }
-            What::Proposals => {
-                return proposals(&clerk).await;
-            }
+            What::Proposals { as_of } => return proposals(&clerk, &as_of).await,
             What::Confirm { operator, proposal, ground } => {
                 let ground = ground.json()?;
                 show(&clerk.confirm(&operator.to_string(), &proposal, ground.as_ref()).await?.body);
@@ -203,9 +215,12 @@ fn table(operators: &[Value]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn proposals(clerk: &register::Clerk) -> Result<(), Failure> {
-    let mut query = vec![("limit", "500".to_owned())];
+async fn proposals(clerk: &register::Clerk, as_of: &AsOf) -> Result<(), Failure> {
+    let mut after = None;
     loop {
+        let mut query = as_of.query();
+        query.push(("limit", "500".to_owned()));
+        query.extend(after.map(|after| ("after", after)));
         let page = clerk.find("/v1/proposals", &query).await?;
         for one in list(&page, "proposals") {
             let proposal = one.get("proposal").cloned().unwrap_or_default();
@@ -219,15 +234,17 @@ async fn proposals(clerk: &register::Clerk) -> Result<(), Failure> {
         }
         match word(&page, "next") {
             "" => return Ok(()),
-            next => query = vec![("limit", "500".to_owned()), ("after", next.to_owned())],
+            next => after = Some(next.to_owned()),
         }
     }
 }
 
-async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Failure> {
+async fn history(clerk: &register::Clerk, operator: OperatorId, as_of: &AsOf) -> Result<(), Failure> {
     let mut after = 0;
     loop {
-        let page = clerk.get(&format!("/v1/operators/{operator}/history?after={after}&limit=200")).await?.body;
+        let mut query = as_of.query();
+        query.extend([("after", after.to_string()), ("limit", "200".to_owned())]);
+        let page = clerk.find(&format!("/v1/operators/{operator}/history"), &query).await?;
         for change in list(&page, "changes") {
             let version = change.get("version").and_then(Value::as_u64).unwrap_or_default();
             let (by, fact) =
@@ -243,6 +260,10 @@ async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Fa
                 let shown = |name: &str| one.get(name).map_or_else(|| "-".to_owned(), Value::to_string);
                 println!("       {}: {} -> {}", word(one, "pointer"), shown("before"), shown("after"));
             }
+        }
+        if let Some(damaged) = page.get("damaged") {
+            let why = format!("the history of {operator} is damaged and ends here: {}", word(damaged, "reason"));
+            return Err(Failure::bad(why));
         }
         match page.get("next").and_then(Value::as_u64) {
             Some(next) => after = next,

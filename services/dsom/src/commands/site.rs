@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, list, sha256_of, word};
+use super::desk::{AsOf, Desk, Ground, list, sha256_of, word};
 use crate::register::Clerk;
 use crate::{Failure, files};
 
@@ -42,7 +42,11 @@ struct Subjects {
 #[derive(Debug, Subcommand)]
 enum What {
     /// How a domain stands: licensed, blocked, neither
-    Show { domain: String },
+    Show {
+        domain: String,
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Proposes to block
     Block {
         #[command(flatten)]
@@ -72,7 +76,10 @@ enum What {
         ground: Ground,
     },
     /// Lists what waits for another clerk
-    Proposals,
+    Proposals {
+        #[command(flatten)]
+        as_of: AsOf,
+    },
     /// Confirms proposals of another
     Confirm {
         #[arg(required = true)]
@@ -90,7 +97,7 @@ impl Site {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let clerk = self.desk.open()?;
         match self.what {
-            What::Show { domain } => show(&clerk, &domain).await,
+            What::Show { domain, as_of } => show(&clerk, &domain, &as_of).await,
             What::Block { subjects, evidence, reference, evidence_file, from, ground } => {
                 let evidence = json!({"text": evidence, "reference": reference, "hash": sha256_of(&evidence_file)?});
                 propose(&clerk, "blocks", &subjects.read()?, &ground.json()?, |subject| {
@@ -104,7 +111,7 @@ impl Site {
                 })
                 .await
             }
-            What::Proposals => proposals(&clerk).await,
+            What::Proposals { as_of } => proposals(&clerk, &as_of).await,
             What::Confirm { proposals } => {
                 for proposal in proposals {
                     let done = clerk.post_at(PROPOSALS, &format!("{PROPOSALS}/{proposal}/confirmation"), None).await?;
@@ -180,8 +187,10 @@ async fn propose(
     Ok(())
 }
 
-async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
-    let found = clerk.get(&format!("{PROPOSALS}?open=true&limit=200")).await?.body;
+async fn proposals(clerk: &Clerk, as_of: &AsOf) -> Result<(), Failure> {
+    let mut query = as_of.query();
+    query.extend([("open", "true".to_owned()), ("limit", "200".to_owned())]);
+    let found = clerk.find(PROPOSALS, &query).await?;
     for one in list(&found, "proposals") {
         let count = |name: &str| one.get(name).and_then(Value::as_u64).unwrap_or_default();
         println!(
@@ -189,16 +198,16 @@ async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
             word(one, "id"),
             count("blocks"),
             count("lifts"),
-            word(one, "by"),
+            one.get("by").map(|by| word(by, "sub")).unwrap_or_default(),
             word(one, "expires")
         );
     }
     Ok(())
 }
 
-async fn show(clerk: &Clerk, domain: &str) -> Result<(), Failure> {
-    let found = clerk.get(&format!("/v1/sites/{domain}")).await?.body;
-    println!("{}: {}", word(&found, "domain"), word(&found, "standing"));
+async fn show(clerk: &Clerk, domain: &str, as_of: &AsOf) -> Result<(), Failure> {
+    let found = clerk.find(&format!("/v1/sites/{domain}"), &as_of.query()).await?;
+    println!("{}: {}", word(&found, "site"), word(&found, "standing"));
     println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
     Ok(())
 }

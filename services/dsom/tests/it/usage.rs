@@ -84,3 +84,22 @@ fn what_can_t_be_reached_ends_with_3() {
         assert_eq!(code, 3, "{arguments:?}: {text}");
     }
 }
+
+#[test]
+fn what_reads_the_register_takes_a_moment() {
+    let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
+    for arguments in [
+        &["operator", "list"][..],
+        &["operator", "show", operator],
+        &["operator", "history", operator],
+        &["operator", "proposals"],
+        &["site", "show", "casino.example"],
+        &["site", "proposals"],
+    ] {
+        // Nothing listens on port 1: it is understood, and asked there.
+        let at = ["--as-of", "2026-11-23T08:00:00Z", "--licensing", "http://127.0.0.1:1", "--token", "x"];
+        let (code, text) = said(&[arguments, &at].concat());
+        assert_eq!(code, 3, "{arguments:?}: {text}");
+        assert!(text.contains("as_of=2026-11-23T08%3A00%3A00Z"), "{arguments:?}: {text}");
+    }
+}

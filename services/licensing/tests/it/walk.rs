@@ -88,5 +88,12 @@ async fn a_certificate_must_be_signed_for_this_operator_and_say_that_it_passed()
             .await
             .refused(422, "invalid-form");
     }
+    // It is said at which place, and for which of its claims.
+    let another = json!({"certificate": case.certificate_of("none", "passed")});
+    let refused = case.try_post("clerk-1", "/certificates", Some(&another)).await;
+    let why = json!([{
+        "pointer": "/certificate", "detail": "the claim checklist must be one of [\"dsom.conformance.v1\"]",
+    }]);
+    assert_eq!(refused.body["errors"], why);
     licensing.running.stop().await;
 }

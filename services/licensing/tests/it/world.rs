@@ -145,6 +145,7 @@ impl World {
             rpz_contact: "hostmaster.example.ua".into(),
             rpz_garden: None,
             conformance_checklists: "dsom.conformance.v1".into(),
+            conformance_issuers: "https://conformance.test".into(),
             client_tokens_per_s_max: 20,
             client_tokens_burst_max: 100,
             author_writes_per_s_max: 10,
@@ -317,7 +318,12 @@ impl<'a> Case<'a> {
     pub fn certificate_of(&self, checklist: &str, result: &str) -> String {
         let kid = jwk_of(&self.world.conformance).thumbprint();
         let header = json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt", "kid": kid});
-        let claims = json!({"sub": self.id, "iat": now_s(), "env": "test", "result": result, "checklist": checklist});
+        let checks = ["formats", "gaps", "retries", "rewrite-refusal", "clock", "rate", "rotation"];
+        let claims = json!({
+            "iss": "https://conformance.test", "sub": self.id, "iat": now_s(), "env": "test", "result": result,
+            "checklist": checklist, "rate": 50, "rate_s": 20,
+            "checks": checks.map(|id| json!({"id": id, "result": "passed"})),
+        });
         jws(&self.world.conformance, &header, &claims)
     }
 

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use contracts::UnixMillis;
 use contracts::problems::Code;
 use runtime::ApiError;
 use serde::Deserialize;
@@ -9,13 +10,16 @@ use serde_json::json;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::super::as_of::{self, AsOf};
 use super::super::people::{Clerk, Reader};
 use super::super::{form as forms, limit, query};
 use super::form::{ProposalForm, RefusalForm};
 use super::{refusal, view};
 use crate::actors::sites::{Decide, Decided, ListAccess};
 use crate::domain::history::Author;
+use crate::domain::operator::fact::Moment;
 use crate::domain::sites::decide::Order;
+use crate::domain::sites::state::Sites;
 
 /// Proposals on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -28,6 +32,9 @@ const PAGE_MAX: usize = 200;
 pub struct Which {
     /// `true`: only those that may still be confirmed.
     open: Option<bool>,
+    /// A moment (RFC 3339 UTC) that has passed: how they stood then, without those that were made later.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Moment>,
     /// Proposals on a page, 1 to 200.
     limit: Option<usize>,
     /// The id after which the page begins: `next` of the page before.
@@ -46,25 +53,49 @@ pub struct Which {
 pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
     let most = limit(which.limit, PAGE, PAGE_MAX)?;
-    let (sites, now) = (list.shown().sites, list.now());
+    let moment = as_of::past(which.as_of, list.now())?;
+    let sites = list.shown().sites;
+    let at = moment.unwrap_or_else(|| present(&list, &sites));
     let all = sites.proposals().newest(which.after);
     let all = all.ok_or_else(|| ApiError::new(Code::BadRequest, "after: there is no such proposal"))?;
-    let mut chosen = all.filter(|one| which.open.is_none_or(|open| one.open(now).is_some() == open));
+    let then = all.filter(|one| moment.is_none_or(|moment| one.at <= moment));
+    let mut chosen = then.filter(|one| which.open.is_none_or(|open| one.waits(at) == open));
     let taken: Vec<_> = chosen.by_ref().take(most).collect();
     let next = chosen.next().and(taken.last()).map(|one| one.id);
-    let shown: Vec<_> = taken.into_iter().map(|one| view::proposal(one, now, false)).collect();
+    let shown: Vec<_> = taken.into_iter().map(|one| view::proposal(one, at, None)).collect();
     let answer = private(HttpResponse::Ok()).json(json!({"proposals": shown, "next": next}));
-    Ok(forms::tagged(sites.head().version, answer))
+    // What was is nothing to write on.
+    Ok(if moment.is_none() { forms::tagged(sites.head().version, answer) } else { answer })
 }
 
-/// A proposal; while it is open, with all it holds.
+/// A proposal, now or as of a moment; while it is open, with all it holds.
 #[utoipa::path(
     get, path = "/v1/sites/proposals/{proposal}", tag = "sites", security(("bearer" = ["clerk"])),
-    params(("proposal" = String, Path, description = "Its id")),
+    params(("proposal" = String, Path, description = "Its id"), AsOf),
     responses((status = 200, description = "The proposal", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
 )]
-pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
-    shown(&list, proposal_id(&id)?, HttpResponse::Ok(), true)
+pub async fn get(
+    request: HttpRequest,
+    _: Reader,
+    id: web::Path<String>,
+    list: web::Data<ListAccess>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, moment) = (proposal_id(&id)?, as_of::of_query(&request, list.now())?);
+    let sites = list.shown().sites;
+    let at = moment.unwrap_or_else(|| present(&list, &sites));
+    let proposal = sites.proposals().get(id).filter(|one| moment.is_none_or(|moment| one.at <= moment));
+    let proposal = proposal.ok_or_else(|| none(id))?;
+    let held = match proposal.waits(at) {
+        true => list.held(proposal).await.map_err(|error| super::super::refusal::store(&error))?,
+        false => None,
+    };
+    let mut shown = view::proposal(proposal, at, held.as_deref());
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("serial".to_owned(), json!(sites.list().serial_at(moment)));
+    }
+    let answer = private(HttpResponse::Ok()).json(shown);
+    // What was is nothing to write on.
+    Ok(if moment.is_none() { forms::tagged(sites.head().version, answer) } else { answer })
 }
 
 /// Proposes to block and to lift, 1 to 2,000 subjects at a time; another must confirm it.
@@ -90,7 +121,7 @@ pub async fn propose(
     let decided = decide(&list, version, by, Order::Propose { proposal, measure, ground }).await?;
     let mut answer = if decided.new { HttpResponse::Created() } else { HttpResponse::Ok() };
     answer.insert_header((LOCATION, format!("/v1/sites/proposals/{proposal}")));
-    shown(&list, proposal, answer, false)
+    shown(&list, proposal, answer)
 }
 
 /// Confirms another's proposal: it is decided, and what it blocks from today on is in force.
@@ -107,7 +138,7 @@ pub async fn confirm(
 ) -> Result<HttpResponse, ApiError> {
     let (proposal, version) = (proposal_id(&id)?, forms::if_match(&request)?);
     decide(&list, version, by, Order::Confirm { proposal }).await?;
-    shown(&list, proposal, HttpResponse::Ok(), false)
+    shown(&list, proposal, HttpResponse::Ok())
 }
 
 /// Refuses a proposal, or takes one's own back.
@@ -126,23 +157,31 @@ pub async fn decline(
     let (proposal, version) = (proposal_id(&id)?, forms::if_match(&request)?);
     let RefusalForm { reason } = forms::read(&request, payload).await?;
     decide(&list, version, by, Order::Decline { proposal, reason }).await?;
-    shown(&list, proposal, HttpResponse::Ok(), false)
+    shown(&list, proposal, HttpResponse::Ok())
 }
 
 async fn decide(list: &ListAccess, version: u64, by: Author, order: Order) -> Result<Decided, ApiError> {
     list.decide(Decide { order, by, version }).await.map_err(refusal::order)
 }
 
-fn shown(list: &ListAccess, id: Uuid, mut answer: HttpResponseBuilder, whole: bool) -> Result<HttpResponse, ApiError> {
+/// A proposal after something was done about it.
+fn shown(list: &ListAccess, id: Uuid, answer: HttpResponseBuilder) -> Result<HttpResponse, ApiError> {
     let sites = list.shown().sites;
-    let proposal = sites.proposals().get(id);
-    let proposal = proposal.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no proposal {id}")))?;
-    let mut shown = view::proposal(proposal, list.now(), whole);
+    let proposal = sites.proposals().get(id).ok_or_else(|| none(id))?;
+    let mut shown = view::proposal(proposal, present(list, &sites), None);
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("serial".to_owned(), json!(sites.list().serial()));
     }
-    answer.insert_header((CACHE_CONTROL, "no-store"));
-    Ok(forms::tagged(sites.head().version, answer.json(shown)))
+    Ok(forms::tagged(sites.head().version, private(answer).json(shown)))
+}
+
+/// Now, and not before the last change: a clock that goes back takes no answer back.
+fn present(list: &ListAccess, sites: &Sites) -> UnixMillis {
+    list.now().max(sites.head().at)
+}
+
+fn none(id: Uuid) -> ApiError {
+    ApiError::new(Code::NotFound, format!("there is no proposal {id}"))
 }
 
 fn private(mut answer: HttpResponseBuilder) -> HttpResponseBuilder {

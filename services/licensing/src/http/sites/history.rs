@@ -1,18 +1,24 @@
 //! `GET /v1/sites/history`: who decided what and when, with the hashes that hold it together.
 
+use std::sync::Arc;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use runtime::ApiError;
+use runtime::problem::chain;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use super::super::history::damaged;
 use super::super::people::Reader;
-use super::super::{limit, query, refusal};
+use super::super::{as_of, limit, query, refusal};
 use crate::actors::sites::ListAccess;
-use crate::domain::history::{Change, Event};
+use crate::domain::history::{Change, Event, made_at};
+use crate::domain::operator::fact::Moment;
+use crate::domain::sites::state::Sites;
 
 /// Changes on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -31,10 +37,14 @@ pub struct Which {
     after: Option<u64>,
     /// Changes on a page, 1 to 200; fewer when they are large.
     limit: Option<usize>,
+    /// A moment (RFC 3339 UTC) that has passed: the changes up to it.
+    #[param(value_type = Option<String>)]
+    as_of: Option<Moment>,
 }
 
 /// The changes of the list in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can
-/// follow `previous` from change to change (SHA-256 of a zero byte and the bytes).
+/// follow `previous` from change to change (SHA-256 of a zero byte and the bytes). With `as_of` those up to a moment. Where the
+/// history is damaged it ends, and `damaged` says at which version and by what.
 #[utoipa::path(
     get, path = "/v1/sites/history", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
@@ -42,25 +52,53 @@ pub struct Which {
 pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
     let most = limit(which.limit, PAGE, PAGE_MAX)?;
-    let (mut changes, mut bytes) = (Vec::new(), 0);
-    let mut last = which.after.unwrap_or_default();
+    let moment = as_of::past(which.as_of, list.now())?;
+    let is_later = |change: &Change| moment.is_some_and(|moment| made_at(&change.bytes).is_some_and(|at| at > moment));
+    let (mut changes, mut bytes, mut damage) = (Vec::new(), 0, None);
+    let after = which.after.unwrap_or_default();
+    // What this process has not taken in yet it checks here.
+    let mut known = list.shown().sites;
+    let mut last = after.min(known.head().version);
     let mut more = true;
-    while more && changes.len() < most && bytes < PAGE_BYTES {
-        let page = list.changes(last, READ.min(most - changes.len())).await.map_err(|error| refusal::store(&error))?;
-        more = !page.is_empty();
-        for change in page {
+    while more && damage.is_none() {
+        let full = changes.len() == most || bytes >= PAGE_BYTES;
+        // Of a full page it is only asked whether another follows.
+        let wanted = if full { 1 } else { READ.min(most - changes.len()) };
+        let page = list.changes(last, wanted).await.map_err(|error| refusal::store(&error))?;
+        let then: Vec<Change> = page.into_iter().take_while(|change| !is_later(change)).collect();
+        more = then.len() == wanted;
+        if full {
+            break;
+        }
+        for change in then {
+            match checked(&mut known, &change) {
+                Ok(shown) if change.version > after => {
+                    bytes += change.bytes.len();
+                    changes.push(shown);
+                }
+                Ok(_) => {}
+                Err(reason) => {
+                    damage = Some(damaged(change.version, reason));
+                    break;
+                }
+            }
             last = change.version;
-            bytes += change.bytes.len();
-            changes.push(shown(&change)?);
         }
     }
-    let next = (more && last < list.shown().sites.head().version).then_some(last);
-    let answer = json!({"changes": changes, "next": next});
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    let next = (more && damage.is_none()).then_some(last);
+    let mut answer = json!({"changes": changes, "next": next});
+    if let (Some(damage), Some(answer)) = (damage, answer.as_object_mut()) {
+        answer.insert("damaged".to_owned(), damage);
+    }
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(answer))
 }
 
-fn shown(change: &Change) -> Result<Value, ApiError> {
-    let event: Event<Value> = serde_json::from_slice(&change.bytes).map_err(|error| ApiError::internal(&error))?;
+/// A change as it is shown; or why it is none of this history.
+fn checked(known: &mut Arc<Sites>, change: &Change) -> Result<Value, String> {
+    if change.version > known.head().version {
+        Arc::make_mut(known).follow(&change.bytes).map_err(|bad| chain(&bad))?;
+    }
+    let event: Event<Value> = serde_json::from_slice(&change.bytes).map_err(|error| error.to_string())?;
     Ok(json!({
         "version": event.version, "at": event.at, "by": event.by, "type": event.fact.get("type"),
         "hash": ledger::leaf_hash(&change.bytes), "change": STANDARD.encode(&change.bytes),

@@ -4,8 +4,8 @@ use contracts::UnixMillis;
 use serde_json::{Value, json};
 
 use crate::domain::operator::fact::Ground;
-use crate::domain::sites::measure::{Block, Lift};
-use crate::domain::sites::proposal::{Phase, Proposal};
+use crate::domain::sites::measure::{Block, Lift, Measure};
+use crate::domain::sites::proposal::{Answer, Proposal};
 use crate::domain::sites::standing::{Entry, Lifting, Resolution, Standing};
 use crate::domain::sites::subject::Subject;
 
@@ -35,11 +35,11 @@ pub fn subject(subject: &Subject, in_unicode: Option<&str>) -> Value {
     shown
 }
 
-/// A proposal; what it holds is shown where that is asked for.
-pub fn proposal(proposal: &Proposal, now: UnixMillis, whole: bool) -> Value {
+/// A proposal as it stood at a moment; what it holds is shown where that is asked for.
+pub fn proposal(proposal: &Proposal, at: UnixMillis, held: Option<&Measure>) -> Value {
     let mut shown = json!({
         "id": proposal.id,
-        "outcome": proposal.outcome(now),
+        "outcome": proposal.outcome(at),
         "by": proposal.by,
         "at": proposal.at.to_string(),
         "expires": proposal.expires.to_string(),
@@ -47,23 +47,18 @@ pub fn proposal(proposal: &Proposal, now: UnixMillis, whole: bool) -> Value {
         "blocks": proposal.blocks,
         "lifts": proposal.lifts,
     });
-    let mut put =
-        |name: &str, value: Value| shown.as_object_mut().and_then(|shown| shown.insert(name.to_owned(), value));
-    match &proposal.phase {
-        Phase::Open(measure) if whole => {
-            put(
-                "measure",
-                json!({
-                    "blocks": measure.blocks().iter().map(block).collect::<Vec<_>>(),
-                    "lifts": measure.lifts().iter().map(lift).collect::<Vec<_>>(),
-                }),
-            );
+    let Some(members) = shown.as_object_mut() else { return shown };
+    if let Some(measure) = held {
+        let blocks: Vec<_> = measure.blocks().iter().map(block).collect();
+        let lifts: Vec<_> = measure.lifts().iter().map(lift).collect();
+        members.insert("measure".to_owned(), json!({"blocks": blocks, "lifts": lifts}));
+    }
+    if let Some(Answer { by, at, declined }) = proposal.answered(at) {
+        let mut answer = json!({"by": by, "at": at.to_string()});
+        if let (Some(reason), Some(answer)) = (declined, answer.as_object_mut()) {
+            answer.insert("reason".to_owned(), json!(reason));
         }
-        Phase::Open(_) | Phase::Expired => {}
-        Phase::Confirmed { by, at } => drop(put("answer", json!({"by": by, "at": at.to_string()}))),
-        Phase::Declined { by, at, reason } => {
-            put("answer", json!({"by": by, "at": at.to_string(), "reason": reason}));
-        }
+        members.insert("answer".to_owned(), answer);
     }
     shown
 }
