@@ -13,3 +13,4 @@ mod speed;
 mod tokens;
 mod walk;
 mod world;
+mod zone;

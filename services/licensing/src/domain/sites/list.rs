@@ -1,6 +1,7 @@
 //! The list: what confirmed decisions add up to.
 
 mod past;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use jiff::civil::Date;
 use super::domain_name::DomainName;
 use super::licensed::Licensed;
 use super::measure::{Measure, Place};
+use super::rpz::Zone;
 use super::serial::Serial;
 use super::standing::{Entry, Lifting, Resolution, Standing, Step, What};
 use super::subject::Subject;
@@ -23,9 +25,11 @@ pub struct BlockList {
     subjects: BTreeMap<Subject, Dossier>,
     announced: BTreeSet<(Date, Subject)>,
     blocked: usize,
+    /// The forms that the zone was set to, each with the revision that this made.
+    zones: Vec<(usize, Arc<Zone>)>,
 }
 
-/// A change of what is in force.
+/// A change of what is in force, or of the form in which the zone tells it.
 #[derive(Debug)]
 struct Revision {
     at: UnixMillis,
@@ -75,15 +79,15 @@ impl BlockList {
     /// A list with nothing in it. The first revision gets the serial after `origin`.
     pub fn new(origin: Serial) -> Self {
         let (subjects, announced) = (BTreeMap::new(), BTreeSet::new());
-        Self { origin, revisions: Vec::new(), subjects, announced, blocked: 0 }
+        Self { origin, revisions: Vec::new(), subjects, announced, blocked: 0, zones: Vec::new() }
     }
 
-    /// The serial: one more for every change of what is in force.
+    /// The serial: one more for every change of what is in force, and of the form of the zone.
     pub fn serial(&self) -> Serial {
         self.origin.after(self.revisions.len())
     }
 
-    /// When what is in force last changed. `None` when nothing ever was.
+    /// When the serial went on last. `None` when it never did.
     pub fn changed_at(&self) -> Option<UnixMillis> {
         self.revisions.last().map(|revision| revision.at)
     }

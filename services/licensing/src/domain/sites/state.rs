@@ -75,8 +75,8 @@ impl Sites {
         Event { by, fact, .. }: Event<Fact>,
         Head { version, at, .. }: Head,
     ) -> Result<(), &'static str> {
-        // What time brings is written by licensing itself.
-        if !matches!(fact, Fact::Began { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
+        // What time and settings bring is written by licensing itself.
+        if !matches!(fact, Fact::Began { .. } | Fact::ZoneSet { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
             return Err("who is no clerk did what clerks do");
         }
         match fact {
@@ -106,6 +106,8 @@ impl Sites {
                 open.ok_or("no such proposal was open")?;
                 self.proposals.close(id, Phase::Declined { by, at, reason });
             }
+            Fact::ZoneSet { zone } if self.list.zone() == Some(&zone) => return Err("the zone had this form"),
+            Fact::ZoneSet { zone } => self.list.set_zone(zone, at),
             Fact::Began { day } if !self.list.is_due(day) => return Err("nothing was announced for this day"),
             Fact::Began { day } => self.list.begin(day, at),
         }

@@ -207,6 +207,19 @@ fn the_history_alone_makes_the_list() {
 }
 
 #[test]
+fn a_zone_is_set_to_another_form_or_not_at_all() {
+    let mut world = World::default();
+    let zone = zone();
+    world.order(Order::SetZone { zone: zone.clone() }, "licensing").expect("set");
+    world.order(Order::SetZone { zone: zone.clone() }, "licensing").expect("it has this form");
+    assert_eq!((world.changes.len(), world.list().serial()), (1, Serial(1)));
+    let (change, _) =
+        world.sites.head().next(EntityId::SITES, NOW, &clerk("x"), Fact::ZoneSet { zone }).expect("small");
+    let reason = "the zone had this form";
+    assert_eq!(world.sites.follow(&change.bytes), Err(BadSites::Impossible { version: 2, reason }));
+}
+
+#[test]
 fn a_history_that_breaks_the_rules_is_refused() {
     let mut world = World::default();
     let (id, measure) = (world.propose(blocks([site("a.ua")])).expect("new"), blocks([site("a.ua")]));
