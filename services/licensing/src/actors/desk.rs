@@ -155,6 +155,9 @@ async fn decide(work: &Work, operator: Arc<Operator>, wanted: Decide) -> Outcome
 
 async fn step(work: &Work, latest: &Operator, wanted: Decide) -> Result<Operator, DecideError> {
     let Decide { expected, command, by } = wanted;
+    if latest.has_done(&command) {
+        return Ok(latest.clone());
+    }
     if expected != latest.head.version {
         return Err(DecideError::Stale { version: latest.head.version });
     }

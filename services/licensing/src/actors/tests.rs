@@ -1,6 +1,7 @@
 //! Licensing processes side by side: one store, one `REGISTRY`, each with a line to it that can be cut.
 
 mod doubt;
+mod filed;
 mod mesh;
 
 use std::collections::BTreeMap;

@@ -193,6 +193,11 @@ impl Operator {
         }
     }
 
+    /// Whether what a command would do is done, so that nothing is left to write: the certificate is the one on file.
+    pub fn has_done(&self, command: &Command) -> bool {
+        matches!(command, Command::Certify { certificate } if self.certificate.as_ref() == Some(certificate))
+    }
+
     /// Names that a fact needs for its operator alone, as (scope, name).
     pub fn claims(&self, fact: &Fact) -> Vec<(&'static str, String)> {
         match fact {

@@ -7,6 +7,7 @@ use contracts::registry::{Env, LicenceKind, LicenceState};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::certificate::CertificateView;
 use super::fact::{Decision, Ground, LegalEntity};
 use super::keys::Key;
 use super::licence::{Fee, Licence, Places};
@@ -38,6 +39,9 @@ pub struct OperatorView<'a> {
     /// The clock of its integration, once it is in the register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration: Option<Clock>,
+    /// The certificate of the published checks, once one is filed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateView>,
     /// Since when it sends records of the market.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_since: Option<String>,
@@ -228,6 +232,7 @@ impl Operator {
     pub fn view(&self, calendar: &Calendar, now: UnixMillis) -> OperatorView<'_> {
         let mut view = self.recorded(now);
         view.integration = self.integration(calendar, now);
+        view.certificate = self.certificate_shown(true);
         for (shown, licence) in view.licences.iter_mut().zip(&self.licences) {
             shown.register_entry = register_entry(licence, calendar, now);
         }
@@ -245,6 +250,8 @@ impl Operator {
             stage: self.stage(),
             registered_at: self.registered_at().map(|at| at.to_string()),
             integration: None,
+            // How long it counts is a rule of today, as clocks are.
+            certificate: self.certificate_shown(false),
             live_since: self.live_since.map(|at| at.to_string()),
             licences: self.licences.iter().map(|licence| LicenceView::new(licence, now)).collect(),
             keys: self.keys.iter().map(KeyView::new).collect(),
@@ -256,6 +263,10 @@ impl Operator {
                 .map(|(id, proposal)| ProposalView::new(id, proposal))
                 .collect(),
         }
+    }
+
+    fn certificate_shown(&self, with_end: bool) -> Option<CertificateView> {
+        CertificateView::new(self.certificate.as_deref()?, with_end)
     }
 
     /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
