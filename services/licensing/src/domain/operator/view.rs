@@ -221,9 +221,10 @@ impl<'a> ProposalView<'a> {
         }
     }
 
-    /// A request as it is shown to who made it.
+    /// A request as it is shown to who made it: the same before and after a clerk has taken it up.
     fn asked(id: &uuid::Uuid, request: &'a Proposal) -> Self {
-        Self { endorsed_by: None, ground: None, ..Self::new(id, request) }
+        let expires = request.asked_until.to_string();
+        Self { endorsed_by: None, ground: None, expires, ..Self::new(id, request) }
     }
 }
 
@@ -272,7 +273,9 @@ impl Operator {
     /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
     /// what it asked for, is not its to see yet.
     pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
-        let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| proposal.is_request() && proposal.waits(now);
+        let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| {
+            proposal.is_request() && proposal.waits(now) && proposal.asked_until > now
+        };
         OwnKeys {
             version: self.head.version,
             keys: self.keys.iter().map(KeyView::new).collect(),
