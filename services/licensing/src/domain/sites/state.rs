@@ -7,6 +7,7 @@ use super::list::BlockList;
 use super::proposal::{Phase, Proposal, Proposals};
 use super::serial::Serial;
 use super::standing::Resolution;
+use crate::domain::calendar::Calendar;
 use crate::domain::history::{BadHistory, EntityId, Event, Head};
 use crate::domain::operator::request::CLERK_ROLES;
 
@@ -78,6 +79,12 @@ impl Sites {
         // What time and settings bring is written by licensing itself.
         if !matches!(fact, Fact::Began { .. } | Fact::ZoneSet { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
             return Err("who is no clerk did what clerks do");
+        }
+        // A day that had not come puts in force what was announced, before its time.
+        if let Fact::Confirmed { day, .. } | Fact::Began { day } = &fact
+            && *day > Calendar::latest_day(at)
+        {
+            return Err("its day had not come");
         }
         match fact {
             Fact::Proposed { proposal: id, .. } if self.proposals.get(id).is_some() => return Err("proposed twice"),

@@ -144,9 +144,10 @@ fn an_entry_of_a_later_day_waits_for_it() {
     world.lift(site("never.ua"));
     assert_eq!(world.list().serial(), Serial(1), "nothing in force has changed");
 
-    world.later_days = 7;
+    let pass = |world: &mut World, days: i64| (world.later_days, world.later_ms) = (days, days * 86_400_000);
+    pass(&mut world, 7);
     assert_eq!(world.order(Order::Begin, "system"), Err(Refusal::NothingDue), "30 November");
-    world.later_days = 9;
+    pass(&mut world, 9);
     world.order(Order::Begin, "system").expect("a day late is due, too");
     assert_eq!((world.list().serial(), world.list().blocked()), (Serial(2), 3));
     assert_eq!(world.list().standing(&site("later.ua")).as_str(), "blocked");
@@ -204,6 +205,31 @@ fn the_history_alone_makes_the_list() {
     world.changes.iter().for_each(|bytes| again.follow(bytes).expect("follows"));
     assert_eq!(format!("{again:?}"), format!("{:?}", world.sites));
     assert!(matches!(again.follow(&world.changes[0]), Err(BadSites::History(_))), "twice");
+}
+
+#[test]
+fn no_day_comes_before_its_time() {
+    let mut world = World::default();
+    // It is 6:00 UTC on 23 November, the day before anywhere on earth the 24th.
+    let (tomorrow, next) = (date(2026, 11, 24), UnixMillis(NOW.0 + 4 * 3_600_000));
+    let announced = Measure::new(vec![block_from(site("a.ua"), tomorrow)], vec![]).expect("a measure");
+    world.carry_out(announced).expect("announced");
+    let id = world.propose(Measure::new(vec![block_from(site("b.ua"), tomorrow)], vec![]).expect("a measure"));
+    let confirmed = Fact::Confirmed { proposal: id.expect("proposed"), day: tomorrow };
+    let by = clerk("bob");
+    for fact in [Fact::Began { day: tomorrow }, confirmed] {
+        let write = |at: i64| {
+            let (change, _) =
+                world.sites.head().next(EntityId::SITES, UnixMillis(at), &by, fact.clone()).expect("small");
+            change.bytes
+        };
+        for at in [NOW.0, next.0 - 1] {
+            let refused = world.sites.clone().follow(&write(at));
+            assert_eq!(refused, Err(BadSites::Impossible { version: 4, reason: "its day had not come" }));
+        }
+        // From then on it is that day in some time zone, and the history does not say in which.
+        assert_eq!(world.sites.clone().follow(&write(next.0)), Ok(()));
+    }
 }
 
 #[test]
