@@ -38,7 +38,11 @@ pub async fn get(
         Some(moment) => service.as_of(id, moment).await?,
     };
     let operator = operator.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))?;
-    Ok(shown(&service, &operator, HttpResponse::Ok(), moment.unwrap_or_else(now)))
+    Ok(match moment {
+        None => shown(&service, &operator, HttpResponse::Ok(), now()),
+        // What was is nothing to write on.
+        Some(moment) => HttpResponse::Ok().json(operator.view(&service.calendar, moment)),
+    })
 }
 
 /// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
