@@ -6,16 +6,17 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use contracts::problems::Code;
-use contracts::{OperatorId, UnixMillis};
+use contracts::{Hash, OperatorId, UnixMillis};
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::people::Reader;
 use super::{Service, operators, refusal, schemas};
-use crate::domain::history::made_at;
+use crate::domain::history::{Author, Event, made_at};
 use crate::domain::operator::Operator;
+use crate::domain::operator::difference::Difference;
 
 /// Changes on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -34,11 +35,46 @@ pub struct Which {
     limit: Option<usize>,
 }
 
+/// A page of an operator's history.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorHistory)]
+pub struct Page {
+    /// In order.
+    changes: Vec<Changed>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<u64>,
+}
+
+/// A change of an operator.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorChange)]
+pub struct Changed {
+    /// Its place, from 1.
+    version: u64,
+    /// When it was made.
+    #[schema(format = "date-time")]
+    at: String,
+    #[schema(value_type = schemas::history::Author)]
+    by: Author,
+    #[schema(value_type = schemas::history::OperatorFact)]
+    fact: Value,
+    /// What it made of the operator; what changes with every change is not among it.
+    #[schema(value_type = Vec<schemas::history::Difference>)]
+    differences: Vec<Difference>,
+    /// SHA-256 of a zero byte and its bytes, base64.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// The bytes that were hashed: a JSON object in base64.
+    #[schema(format = "byte")]
+    change: String,
+}
+
 /// The changes of an operator in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can follow `previous`
 /// from change to change (SHA-256 of a zero byte and the bytes) up to `head` of the operator.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}/history", tag = "operators", params(schemas::OfOperator, Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of changes", body = Page))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -66,10 +102,9 @@ pub async fn get(
             }
             let told = operator.follow_telling(&change.bytes, &service.calendar);
             let (event, differences) = told.map_err(|error| ApiError::internal(&error))?;
-            changes.push(json!({
-                "version": event.version, "at": event.at, "by": event.by, "fact": event.fact, "differences": differences,
-                "hash": operator.head.hash, "change": STANDARD.encode(&change.bytes),
-            }));
+            let (hash, change) = (operator.head.hash, STANDARD.encode(&change.bytes));
+            let Event { version, at, by, fact, .. } = event;
+            changes.push(Changed { version, at, by, fact, differences, hash, change });
         }
         if last {
             break;
@@ -79,7 +114,7 @@ pub async fn get(
         return Err(ApiError::new(Code::NotFound, format!("there is no operator {id}")));
     }
     let next = more.then(|| after + changes.len() as u64);
-    Ok(HttpResponse::Ok().json(json!({"changes": changes, "next": next})))
+    Ok(HttpResponse::Ok().json(Page { changes, next }))
 }
 
 impl Service {

@@ -143,6 +143,11 @@ mod tests {
     }
 
     #[test]
+    fn it_says_of_every_body_and_answer_what_is_in_it() {
+        assert_eq!(testkit::Answers::in_document(&document()).left_open(), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_route_that_refuses_is_a_route() {
         let document: Value = serde_json::from_str(&document()).expect("JSON");
         for (path, method, _) in REGISTER.iter().chain(crate::http::sites::REFUSALS) {

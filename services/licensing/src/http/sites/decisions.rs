@@ -4,15 +4,15 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use contracts::problems::Code;
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::people::{Clerk, Reader};
-use super::super::{form as forms, limit, query};
+use super::super::{form as forms, limit, query, schemas};
 use super::form::{ProposalForm, RefusalForm};
-use super::{refusal, view};
+use super::refusal;
+use super::view::{ProposalAndSerial, ProposalView};
 use crate::actors::sites::{Decide, Decided, ListAccess};
 use crate::domain::history::Author;
 use crate::domain::sites::decide::Order;
@@ -35,11 +35,22 @@ pub struct Which {
     after: Option<Uuid>,
 }
 
+/// A page of proposals about the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SiteProposalPage)]
+pub struct Page<'a> {
+    /// The latest first, without what they hold.
+    proposals: Vec<ProposalView<'a>>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<Uuid>,
+}
+
 /// Proposals about the list, the latest first. The ETag is what a write must send as If-Match.
 #[utoipa::path(
     get, path = "/v1/sites/proposals", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
     responses((
-        status = 200, description = "`proposals`, and `next` where there are more", body = Object,
+        status = 200, description = "A page of proposals", body = Page,
         headers(("ETag" = String, description = "The version that is shown"))
     ))
 )]
@@ -52,8 +63,8 @@ pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) 
     let mut chosen = all.filter(|one| which.open.is_none_or(|open| one.open(now).is_some() == open));
     let taken: Vec<_> = chosen.by_ref().take(most).collect();
     let next = chosen.next().and(taken.last()).map(|one| one.id);
-    let shown: Vec<_> = taken.into_iter().map(|one| view::proposal(one, now, false)).collect();
-    let answer = private(HttpResponse::Ok()).json(json!({"proposals": shown, "next": next}));
+    let proposals = taken.into_iter().map(|one| ProposalView::new(one, now, false)).collect();
+    let answer = private(HttpResponse::Ok()).json(Page { proposals, next });
     Ok(forms::tagged(sites.head().version, answer))
 }
 
@@ -61,7 +72,7 @@ pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) 
 #[utoipa::path(
     get, path = "/v1/sites/proposals/{proposal}", tag = "sites", security(("bearer" = ["clerk"])),
     params(("proposal" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The proposal", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     shown(&list, proposal_id(&id)?, HttpResponse::Ok(), true)
@@ -69,10 +80,10 @@ pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) 
 
 /// Proposes to block and to lift, 1 to 2,000 subjects at a time; another must confirm it.
 #[utoipa::path(
-    post, path = "/v1/sites/proposals", tag = "sites", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/sites/proposals", tag = "sites", request_body = ProposalForm, security(("bearer" = ["clerk"])),
     responses(
-        (status = 201, description = "The proposal", body = Object),
-        (status = 200, description = "It was there already", body = Object)
+        (status = 201, description = "The proposal", body = ProposalAndSerial),
+        (status = 200, description = "It was there already", body = ProposalAndSerial)
     )
 )]
 pub async fn propose(
@@ -97,7 +108,7 @@ pub async fn propose(
 #[utoipa::path(
     post, path = "/v1/sites/proposals/{proposal}/confirmation", tag = "sites", security(("bearer" = ["clerk"])),
     params(("proposal" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The proposal", body = Object))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial))
 )]
 pub async fn confirm(
     request: HttpRequest,
@@ -112,9 +123,9 @@ pub async fn confirm(
 
 /// Refuses a proposal, or takes one's own back.
 #[utoipa::path(
-    post, path = "/v1/sites/proposals/{proposal}/refusal", tag = "sites", request_body = Object,
+    post, path = "/v1/sites/proposals/{proposal}/refusal", tag = "sites", request_body = schemas::Refusal,
     params(("proposal" = String, Path, description = "Its id")), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The proposal", body = Object))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial))
 )]
 pub async fn decline(
     request: HttpRequest,
@@ -137,10 +148,8 @@ fn shown(list: &ListAccess, id: Uuid, mut answer: HttpResponseBuilder, whole: bo
     let sites = list.shown().sites;
     let proposal = sites.proposals().get(id);
     let proposal = proposal.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no proposal {id}")))?;
-    let mut shown = view::proposal(proposal, list.now(), whole);
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("serial".to_owned(), json!(sites.list().serial()));
-    }
+    let proposal = ProposalView::new(proposal, list.now(), whole);
+    let shown = ProposalAndSerial { proposal, serial: sites.list().serial() };
     answer.insert_header((CACHE_CONTROL, "no-store"));
     Ok(forms::tagged(sites.head().version, answer.json(shown)))
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::form::has;
-use super::super::query;
+use super::super::{query, schemas};
 use super::refusal;
 use crate::actors::sites::{Form, ListAccess, SignedFeed};
 use crate::domain::sites::serial::Serial;
@@ -41,7 +41,7 @@ pub struct Since {
 #[utoipa::path(
     get, path = "/v1/sites.json", tag = "feeds", params(Since), security(()),
     responses(
-        (status = 200, description = "`serial`, `changed_at`, `sites`, `accounts`", body = Object),
+        (status = 200, description = "The feed", body = schemas::sites::SitesFeed),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]

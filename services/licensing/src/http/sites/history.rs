@@ -4,15 +4,16 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contracts::Hash;
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::people::Reader;
-use super::super::{limit, query, refusal};
+use super::super::{limit, query, refusal, schemas};
 use crate::actors::sites::ListAccess;
-use crate::domain::history::{Change, Event};
+use crate::domain::history::{Author, Change, Event};
 
 /// Changes on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -33,11 +34,43 @@ pub struct Which {
     limit: Option<usize>,
 }
 
+/// A page of the list's history.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SitesHistory)]
+pub struct Page {
+    /// In order.
+    changes: Vec<Changed>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<u64>,
+}
+
+/// A change of the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SitesChange)]
+pub struct Changed {
+    /// Its place, from 1.
+    version: u64,
+    /// When it was made.
+    #[schema(format = "date-time")]
+    at: String,
+    #[schema(value_type = schemas::history::Author)]
+    by: Author,
+    #[schema(value_type = schemas::history::SitesFact)]
+    r#type: Value,
+    /// SHA-256 of a zero byte and its bytes, base64.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// The bytes that were hashed: a JSON object in base64.
+    #[schema(format = "byte")]
+    change: String,
+}
+
 /// The changes of the list in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can
 /// follow `previous` from change to change (SHA-256 of a zero byte and the bytes).
 #[utoipa::path(
     get, path = "/v1/sites/history", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of changes", body = Page))
 )]
 pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -55,14 +88,13 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
         }
     }
     let next = (more && last < list.shown().sites.head().version).then_some(last);
-    let answer = json!({"changes": changes, "next": next});
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(answer))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(Page { changes, next }))
 }
 
-fn shown(change: &Change) -> Result<Value, ApiError> {
+fn shown(change: &Change) -> Result<Changed, ApiError> {
     let event: Event<Value> = serde_json::from_slice(&change.bytes).map_err(|error| ApiError::internal(&error))?;
-    Ok(json!({
-        "version": event.version, "at": event.at, "by": event.by, "type": event.fact.get("type"),
-        "hash": ledger::leaf_hash(&change.bytes), "change": STANDARD.encode(&change.bytes),
-    }))
+    let Event { version, at, by, mut fact, .. } = event;
+    let r#type = fact.get_mut("type").map(Value::take).unwrap_or_default();
+    let (hash, change) = (ledger::leaf_hash(&change.bytes), STANDARD.encode(&change.bytes));
+    Ok(Changed { version, at, by, r#type, hash, change })
 }
