@@ -131,8 +131,14 @@ fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
         (status = 200, description = "The token", body = Granted),
         (status = 400, description = "The request is refused", body = Refused),
         (status = 401, description = "`invalid_client`", body = Refused),
-        (status = 429, description = "`slow_down`: the client asks too fast", body = Refused),
-        (status = 503, description = "`temporarily_unavailable`", body = Refused),
+        (
+            status = 429, description = "`slow_down`: the client asks too fast", body = Refused,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next request"))
+        ),
+        (
+            status = 503, description = "`temporarily_unavailable`", body = Refused,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next request"))
+        ),
     )
 )]
 pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Data<Arc<Service>>) -> HttpResponse {

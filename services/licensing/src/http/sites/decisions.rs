@@ -82,8 +82,14 @@ pub async fn get(_: Reader, id: web::Path<String>, list: web::Data<ListAccess>) 
 #[utoipa::path(
     post, path = "/v1/sites/proposals", tag = "sites", request_body = ProposalForm, security(("bearer" = ["clerk"])),
     responses(
-        (status = 201, description = "The proposal", body = ProposalAndSerial),
-        (status = 200, description = "It was there already", body = ProposalAndSerial)
+        (
+            status = 201, description = "The proposal", body = ProposalAndSerial,
+            headers(("Location" = String, description = "Where the proposal is"))
+        ),
+        (
+            status = 200, description = "It was there already", body = ProposalAndSerial,
+            headers(("Location" = String, description = "Where the proposal is"))
+        )
     )
 )]
 pub async fn propose(

@@ -41,7 +41,10 @@ pub struct Since {
 #[utoipa::path(
     get, path = "/v1/sites.json", tag = "feeds", params(Since), security(()),
     responses(
-        (status = 200, description = "The feed", body = schemas::sites::SitesFeed),
+        (
+            status = 200, description = "The feed", body = schemas::sites::SitesFeed,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
@@ -57,7 +60,10 @@ pub async fn json(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
 #[utoipa::path(
     get, path = "/v1/sites.txt", tag = "feeds", params(Since), security(()),
     responses(
-        (status = 200, description = "The domains, as A-labels", content_type = "text/plain", body = String),
+        (
+            status = 200, description = "The domains, as A-labels", content_type = "text/plain", body = String,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
@@ -74,7 +80,10 @@ pub async fn text(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
 #[utoipa::path(
     get, path = "/v1/sites.rpz", tag = "feeds", params(Since), security(()),
     responses(
-        (status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String),
+        (
+            status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
