@@ -41,6 +41,7 @@ const FLAGS: &str = "dsom-flags";
         status = 200,
         description = "The record",
         content_type = "application/json",
+        body = super::openapi::Record,
         headers(("DSOM-Flags" = String, description = "Its flags, with commas between; missing when it has none"))
     ))
 )]

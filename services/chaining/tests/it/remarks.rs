@@ -23,7 +23,7 @@ use ledger::batch_signature::{Covered, KeyId, SigningKey, StoredSignature};
 use runtime::people::OidcConfig;
 use runtime::{Auth, AuthConfig, People};
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
+use testkit::{AUDIENCE, Answers, Exchanged, ISSUER, Issuer, NatsServer};
 use tokio::sync::watch;
 
 use crate::world::{append, connect, frame, key, now, open, operator, publish, record, sealed, start};
@@ -116,13 +116,21 @@ async fn flags_and_signatures_are_read_with_their_records() {
     let people = People::start(&oidc).await.unwrap();
     let app = App::new().app_data(auth).app_data(people).configure(|config| configure(config, routes));
     let app = test::init_service(app).await;
+    let documented = Answers::of("chaining");
     let get = async |path: String, token: String| {
         let request = test::TestRequest::get().uri(&path).insert_header(("authorization", format!("Bearer {token}")));
         let answer = test::call_service(&app, request.to_request()).await;
         let flags = answer.headers().get("dsom-flags").map(|flags| flags.to_str().unwrap().to_owned());
-        (answer.status(), flags, test::read_body(answer).await)
+        let (status, media) = (answer.status(), answer.headers().get("content-type").cloned());
+        let body = test::read_body(answer).await;
+        let media = media.as_ref().map(|media| media.to_str().unwrap());
+        let exchanged =
+            Exchanged { method: "GET", path: &path, sent: None, status: status.as_u16(), media, body: &body };
+        documented.hold(exchanged);
+        (status, flags, body)
     };
     let token = || issuer.token(operator(1), "records:read");
+    assert_eq!(get(format!("/v1/chains/{}", operator(1)), token()).await.0, StatusCode::OK);
     let path = |seq: u64, what: &str| format!("/v1/records/{}/0/{seq}{what}", operator(1));
 
     for (seq, flags) in [

@@ -6,17 +6,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use contracts::problems::Code;
-use contracts::{OperatorId, UnixMillis};
+use contracts::{Hash, OperatorId, UnixMillis};
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::people::Reader;
 use super::{Service, as_of, operators, refusal, schemas};
 use crate::actors::now;
-use crate::domain::history::made_at;
+use crate::domain::history::{Author, Event, made_at};
 use crate::domain::operator::Operator;
+use crate::domain::operator::difference::Difference;
 use crate::domain::operator::fact::Moment;
 
 /// Changes on a page, when not said and at most.
@@ -39,13 +40,52 @@ pub struct Which {
     as_of: Option<Moment>,
 }
 
+/// A page of an operator's history.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorHistory)]
+pub struct Page {
+    /// In order.
+    changes: Vec<Changed>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<u64>,
+    /// Where the history ends although there is more of it; only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    damaged: Option<Damaged>,
+}
+
+/// A change of an operator.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorChange)]
+pub struct Changed {
+    /// Its place, from 1.
+    version: u64,
+    /// When it was made.
+    #[schema(format = "date-time")]
+    at: String,
+    #[schema(value_type = schemas::history::Author)]
+    by: Author,
+    #[schema(value_type = schemas::history::OperatorFact)]
+    fact: Value,
+    /// What it made of the operator; what changes with every change is not among it.
+    #[schema(value_type = Vec<schemas::history::Difference>)]
+    differences: Vec<Difference>,
+    /// SHA-256 of a zero byte and its bytes, base64.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// The bytes that were hashed: a JSON object in base64.
+    #[schema(format = "byte")]
+    change: String,
+}
+
 /// The changes of an operator in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can follow `previous`
 /// from change to change (SHA-256 of a zero byte and the bytes) up to `head` of the operator. With `as_of` those up to a moment. Where
 /// the history is damaged it ends, and `damaged` says at which version and by what: nothing is decided about the operator until people
 /// have put it right.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}/history", tag = "operators", params(schemas::OfOperator, Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of changes", body = Page))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -76,12 +116,13 @@ pub async fn get(
             };
             match told {
                 Ok(None) => {}
-                Ok(Some((event, differences))) => changes.push(json!({
-                    "version": event.version, "at": event.at, "by": event.by, "fact": event.fact, "differences": differences,
-                    "hash": operator.head.hash, "change": STANDARD.encode(&change.bytes),
-                })),
+                Ok(Some((event, differences))) => {
+                    let (hash, change) = (operator.head.hash, STANDARD.encode(&change.bytes));
+                    let Event { version, at, by, fact, .. } = event;
+                    changes.push(Changed { version, at, by, fact, differences, hash, change });
+                }
                 Err(bad) => {
-                    damage = Some(damaged(change.version, bad.to_string()));
+                    damage = Some(Damaged { version: change.version, reason: bad.to_string() });
                     break 'read;
                 }
             }
@@ -94,17 +135,18 @@ pub async fn get(
         return Err(ApiError::new(Code::NotFound, format!("there is no operator {id}")));
     }
     let next = more.then(|| after + changes.len() as u64);
-    let mut answer = json!({"changes": changes, "next": next});
-    if let (Some(damage), Some(answer)) = (damage, answer.as_object_mut()) {
-        answer.insert("damaged".to_owned(), damage);
-    }
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(Page { changes, next, damaged: damage }))
 }
 
 /// Where a history ends because nobody can have decided what follows: people have to look at it, so it is shown and no fault of the
 /// reader's request.
-pub(super) fn damaged(version: u64, reason: String) -> Value {
-    json!({"version": version, "reason": reason})
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DamagedHistory)]
+pub struct Damaged {
+    /// The version that can't be read.
+    pub version: u64,
+    /// Why.
+    pub reason: String,
 }
 
 impl Service {

@@ -71,7 +71,7 @@ impl From<KeyDecision> for Decision {
 /// If-Match.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}/keys/requests", tag = "keys", params(schemas::OfOperator, AsOf), security(("bearer" = ["keys:propose"])),
-    responses((status = 200, description = "`version`, `keys`, `requests`", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    responses((status = 200, description = "`version`, `keys`, `requests`", body = schemas::operator::OwnKeys, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -96,7 +96,7 @@ pub async fn get(
 /// up, another confirms it; until then nothing changes. At most 10 wait at a time, for as long as any proposal.
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/keys/requests", tag = "keys", request_body = schemas::KeyRequest,
-    params(schemas::OfOperator), security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))
+    params(schemas::OfOperator), security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = schemas::operator::OwnKeys))
 )]
 pub async fn post(
     request: HttpRequest,

@@ -9,7 +9,7 @@ use licensing::storage::{Appended, EmbeddedStore, Store as _};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{Answer, Case, World, moment};
+use crate::world::{Answer, Case, World, answer, moment};
 
 #[actix_rt::test]
 async fn the_public_register_lists_every_licence_that_was_entered() {
@@ -24,9 +24,10 @@ async fn the_public_register_lists_every_licence_that_was_entered() {
     assert_eq!((&licences[0]["state"], &licences[0]["edrpou"]), (&json!("active"), &json!(entered.edrpou)));
     assert_eq!(licences[0]["domains"], json!(["example.ua"]));
     assert!(!json.to_string().contains("compliance@"), "contacts are not for everybody");
-    let csv = world.http.get(format!("{}/v1/register.csv", licensing.url)).send().await.expect("answers");
-    assert!(csv.headers()["content-type"].to_str().expect("text").starts_with("text/csv"));
-    let csv = csv.text().await.expect("text");
+    let csv = answer(world.http.get(format!("{}/v1/register.csv", licensing.url))).await;
+    assert!(csv.headers["content-type"].to_str().expect("text").starts_with("text/csv"));
+    let csv = csv.ok();
+    let csv = csv.as_str().expect("a table");
     let lines: Vec<&str> = csv.split("\r\n").filter(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[1].contains(&entered.edrpou) && lines[1].contains("active"));
@@ -107,13 +108,12 @@ async fn what_waits_comes_page_by_page_and_the_register_with_a_tag() {
     let suspend = json!({"type": "suspend", "licence": 1, "reason": "бо так"});
     for (path, change) in [("/v1/register", suspend), ("/v1/register.csv", json!({"type": "resume", "licence": 1}))] {
         let url = format!("{}{path}", licensing.url);
-        let first = world.http.get(&url).send().await.expect("answers");
-        let tag = first.headers()["etag"].clone();
-        let again = async || world.http.get(&url).header("if-none-match", &tag).send().await.expect("answers");
+        let tag = answer(world.http.get(&url)).await.etag.expect("a tag");
+        let again = async || answer(world.http.get(&url).header("if-none-match", &tag)).await;
         let same = again().await;
-        assert_eq!((same.status().as_u16(), &same.headers()["etag"]), (304, &tag), "{path}");
+        assert_eq!((same.status.as_u16(), same.etag.as_ref()), (304, Some(&tag)), "{path}");
         case.decide(change).await;
-        assert_eq!(again().await.status(), 200, "{path} changed");
+        assert_eq!(again().await.status, 200, "{path} changed");
     }
     licensing.running.stop().await;
 }

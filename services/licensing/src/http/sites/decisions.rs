@@ -5,16 +5,16 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use contracts::UnixMillis;
 use contracts::problems::Code;
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::super::as_of::{self, AsOf};
 use super::super::people::{Clerk, Reader};
-use super::super::{form as forms, limit, query};
+use super::super::{form as forms, limit, query, schemas};
 use super::form::{ProposalForm, RefusalForm};
-use super::{refusal, view};
+use super::refusal;
+use super::view::{ProposalAndSerial, ProposalView};
 use crate::actors::sites::{Decide, Decided, ListAccess};
 use crate::domain::history::Author;
 use crate::domain::operator::fact::Moment;
@@ -42,11 +42,22 @@ pub struct Which {
     after: Option<Uuid>,
 }
 
+/// A page of proposals about the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SiteProposalPage)]
+pub struct Page<'a> {
+    /// The latest first, without what they hold.
+    proposals: Vec<ProposalView<'a>>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<Uuid>,
+}
+
 /// Proposals about the list, the latest first. The ETag is what a write must send as If-Match.
 #[utoipa::path(
     get, path = "/v1/sites/proposals", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
     responses((
-        status = 200, description = "`proposals`, and `next` where there are more", body = Object,
+        status = 200, description = "A page of proposals", body = Page,
         headers(("ETag" = String, description = "The version that is shown"))
     ))
 )]
@@ -62,8 +73,8 @@ pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) 
     let mut chosen = then.filter(|one| which.open.is_none_or(|open| one.waits(at) == open));
     let taken: Vec<_> = chosen.by_ref().take(most).collect();
     let next = chosen.next().and(taken.last()).map(|one| one.id);
-    let shown: Vec<_> = taken.into_iter().map(|one| view::proposal(one, at, None)).collect();
-    let answer = private(HttpResponse::Ok()).json(json!({"proposals": shown, "next": next}));
+    let proposals = taken.into_iter().map(|one| ProposalView::new(one, at, None)).collect();
+    let answer = private(HttpResponse::Ok()).json(Page { proposals, next });
     // What was is nothing to write on.
     Ok(if moment.is_none() { forms::tagged(sites.head().version, answer) } else { answer })
 }
@@ -72,7 +83,7 @@ pub async fn list(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) 
 #[utoipa::path(
     get, path = "/v1/sites/proposals/{proposal}", tag = "sites", security(("bearer" = ["clerk"])),
     params(("proposal" = String, Path, description = "Its id"), AsOf),
-    responses((status = 200, description = "The proposal", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -89,10 +100,8 @@ pub async fn get(
         true => list.held(proposal).await.map_err(|error| super::super::refusal::store(&error))?,
         false => None,
     };
-    let mut shown = view::proposal(proposal, at, held.as_deref());
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("serial".to_owned(), json!(sites.list().serial_at(moment)));
-    }
+    let serial = sites.list().serial_at(moment);
+    let shown = ProposalAndSerial { proposal: ProposalView::new(proposal, at, held.as_deref()), serial };
     let answer = private(HttpResponse::Ok()).json(shown);
     // What was is nothing to write on.
     Ok(if moment.is_none() { forms::tagged(sites.head().version, answer) } else { answer })
@@ -100,10 +109,16 @@ pub async fn get(
 
 /// Proposes to block and to lift, 1 to 2,000 subjects at a time; another must confirm it.
 #[utoipa::path(
-    post, path = "/v1/sites/proposals", tag = "sites", request_body = Object, security(("bearer" = ["clerk"])),
+    post, path = "/v1/sites/proposals", tag = "sites", request_body = ProposalForm, security(("bearer" = ["clerk"])),
     responses(
-        (status = 201, description = "The proposal", body = Object),
-        (status = 200, description = "It was there already", body = Object)
+        (
+            status = 201, description = "The proposal", body = ProposalAndSerial,
+            headers(("Location" = String, description = "Where the proposal is"))
+        ),
+        (
+            status = 200, description = "It was there already", body = ProposalAndSerial,
+            headers(("Location" = String, description = "Where the proposal is"))
+        )
     )
 )]
 pub async fn propose(
@@ -128,7 +143,7 @@ pub async fn propose(
 #[utoipa::path(
     post, path = "/v1/sites/proposals/{proposal}/confirmation", tag = "sites", security(("bearer" = ["clerk"])),
     params(("proposal" = String, Path, description = "Its id")),
-    responses((status = 200, description = "The proposal", body = Object))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial))
 )]
 pub async fn confirm(
     request: HttpRequest,
@@ -143,9 +158,9 @@ pub async fn confirm(
 
 /// Refuses a proposal, or takes one's own back.
 #[utoipa::path(
-    post, path = "/v1/sites/proposals/{proposal}/refusal", tag = "sites", request_body = Object,
+    post, path = "/v1/sites/proposals/{proposal}/refusal", tag = "sites", request_body = schemas::Refusal,
     params(("proposal" = String, Path, description = "Its id")), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The proposal", body = Object))
+    responses((status = 200, description = "The proposal", body = ProposalAndSerial))
 )]
 pub async fn decline(
     request: HttpRequest,
@@ -168,10 +183,8 @@ async fn decide(list: &ListAccess, version: u64, by: Author, order: Order) -> Re
 fn shown(list: &ListAccess, id: Uuid, answer: HttpResponseBuilder) -> Result<HttpResponse, ApiError> {
     let sites = list.shown().sites;
     let proposal = sites.proposals().get(id).ok_or_else(|| none(id))?;
-    let mut shown = view::proposal(proposal, present(list, &sites), None);
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("serial".to_owned(), json!(sites.list().serial()));
-    }
+    let proposal = ProposalView::new(proposal, present(list, &sites), None);
+    let shown = ProposalAndSerial { proposal, serial: sites.list().serial() };
     Ok(forms::tagged(sites.head().version, private(answer).json(shown)))
 }
 

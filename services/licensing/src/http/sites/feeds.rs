@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::form::has;
-use super::super::{as_of, query};
+use super::super::{as_of, query, schemas};
 use super::refusal;
 use crate::actors::sites::{Form, ListAccess, SignedFeed, Wanted};
 use crate::domain::operator::fact::Moment;
@@ -46,7 +46,10 @@ pub struct Which {
 #[utoipa::path(
     get, path = "/v1/sites.json", tag = "feeds", params(Which), security(()),
     responses(
-        (status = 200, description = "`serial`, `changed_at`, `sites`, `accounts`", body = Object),
+        (
+            status = 200, description = "The feed", body = schemas::sites::SitesFeed,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
@@ -59,7 +62,10 @@ pub async fn json(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
 #[utoipa::path(
     get, path = "/v1/sites.txt", tag = "feeds", params(Which), security(()),
     responses(
-        (status = 200, description = "The domains, as A-labels", content_type = "text/plain", body = String),
+        (
+            status = 200, description = "The domains, as A-labels", content_type = "text/plain", body = String,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
@@ -73,7 +79,10 @@ pub async fn text(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
 #[utoipa::path(
     get, path = "/v1/sites.rpz", tag = "feeds", params(Which), security(()),
     responses(
-        (status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String),
+        (
+            status = 200, description = "The zone (RFC 1035 §5)", content_type = "text/dns", body = String,
+            headers(("DSOM-Feed-Signature" = String, description = "A JWS over the body, its payload detached"))
+        ),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]

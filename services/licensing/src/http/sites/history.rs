@@ -6,17 +6,18 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use contracts::Hash;
 use runtime::ApiError;
 use runtime::problem::chain;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
-use super::super::history::damaged;
+use super::super::history::Damaged;
 use super::super::people::Reader;
-use super::super::{as_of, limit, query, refusal};
+use super::super::{as_of, limit, query, refusal, schemas};
 use crate::actors::sites::ListAccess;
-use crate::domain::history::{Change, Event, made_at};
+use crate::domain::history::{Author, Change, Event, made_at};
 use crate::domain::operator::fact::Moment;
 use crate::domain::sites::state::Sites;
 
@@ -42,12 +43,48 @@ pub struct Which {
     as_of: Option<Moment>,
 }
 
+/// A page of the list's history.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SitesHistory)]
+pub struct Page {
+    /// In order.
+    changes: Vec<Changed>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<u64>,
+    /// Where the history ends although there is more of it; only then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    damaged: Option<Damaged>,
+}
+
+/// A change of the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SitesChange)]
+pub struct Changed {
+    /// Its place, from 1.
+    version: u64,
+    /// When it was made.
+    #[schema(format = "date-time")]
+    at: String,
+    #[schema(value_type = schemas::history::Author)]
+    by: Author,
+    #[schema(value_type = schemas::history::SitesFact)]
+    r#type: Value,
+    /// SHA-256 of a zero byte and its bytes, base64.
+    #[schema(value_type = String)]
+    hash: Hash,
+    /// The bytes that were hashed: a JSON object in base64.
+    #[schema(format = "byte")]
+    change: String,
+}
+
 /// The changes of the list in order. Each has the bytes that were hashed, base64 in `change`: with them anybody can
 /// follow `previous` from change to change (SHA-256 of a zero byte and the bytes). With `as_of` those up to a moment. Where the
 /// history is damaged it ends, and `damaged` says at which version and by what.
 #[utoipa::path(
     get, path = "/v1/sites/history", tag = "sites", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`changes`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of changes", body = Page))
 )]
 pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -78,7 +115,7 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
                 }
                 Ok(_) => {}
                 Err(reason) => {
-                    damage = Some(damaged(change.version, reason));
+                    damage = Some(Damaged { version: change.version, reason });
                     break;
                 }
             }
@@ -86,21 +123,18 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
         }
     }
     let next = (more && damage.is_none()).then_some(last);
-    let mut answer = json!({"changes": changes, "next": next});
-    if let (Some(damage), Some(answer)) = (damage, answer.as_object_mut()) {
-        answer.insert("damaged".to_owned(), damage);
-    }
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(answer))
+    let page = Page { changes, next, damaged: damage };
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(page))
 }
 
 /// A change as it is shown; or why it is none of this history.
-fn checked(known: &mut Arc<Sites>, change: &Change) -> Result<Value, String> {
+fn checked(known: &mut Arc<Sites>, change: &Change) -> Result<Changed, String> {
     if change.version > known.head().version {
         Arc::make_mut(known).follow(&change.bytes).map_err(|bad| chain(&bad))?;
     }
     let event: Event<Value> = serde_json::from_slice(&change.bytes).map_err(|error| error.to_string())?;
-    Ok(json!({
-        "version": event.version, "at": event.at, "by": event.by, "type": event.fact.get("type"),
-        "hash": ledger::leaf_hash(&change.bytes), "change": STANDARD.encode(&change.bytes),
-    }))
+    let Event { version, at, by, mut fact, .. } = event;
+    let r#type = fact.get_mut("type").map(Value::take).unwrap_or_default();
+    let (hash, change) = (ledger::leaf_hash(&change.bytes), STANDARD.encode(&change.bytes));
+    Ok(Changed { version, at, by, r#type, hash, change })
 }
