@@ -21,7 +21,7 @@ use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
 use crate::domain::operator::licence::{Fee, Places};
 use crate::domain::text::Line;
 
-/// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
+/// An operator, now or as of a moment. The ETag is what a write must send as If-Match; as of a moment there is none.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}", tag = "operators", params(schemas::OfOperator, AsOf), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = schemas::operator::Operator, headers(("ETag" = String, description = "The version that is shown"))))
