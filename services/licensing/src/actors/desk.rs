@@ -172,6 +172,10 @@ async fn step(work: &Work, latest: &Operator, wanted: Decide) -> Result<Operator
         let claim = Claim { scope: scope.into(), name };
         if store.claim(&claim, entity).await? != entity {
             return Err(DecideError::Claimed { scope, name: claim.name });
+        // Numbers that were claimed before they were compared in a folded form.
+        if scope == "licence" && work.follower.directory().number_is_taken(latest.id, &name) {
+            return Err(DecideError::Claimed { scope, name });
+        }
         }
     }
     if store.append(entity, &change).await? == Appended::Overtaken {
