@@ -11,5 +11,6 @@ mod mesh;
 mod register;
 mod speed;
 mod tokens;
+mod values;
 mod walk;
 mod world;

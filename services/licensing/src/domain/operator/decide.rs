@@ -199,6 +199,22 @@ impl Operator {
         }
     }
 
+    /// Whether a command is the same proposal or request again, while it waits: whoever does not know what became of theirs repeats it.
+    pub fn repeats(&self, command: &Command, by: &Author, now: UnixMillis) -> bool {
+        let (proposal, wanted, on) = match command {
+            Command::Propose { proposal, decision, ground } => (proposal, decision, Some(ground)),
+            Command::Request { proposal, decision, .. } => (proposal, decision, None),
+            _ => return false,
+        };
+        let same = |known: &Proposal| {
+            known.waits(now)
+                && known.by == *by
+                && known.decision == *wanted
+                && on.is_none_or(|ground| known.ground.as_ref() == Some(ground))
+        };
+        self.proposals.get(proposal).is_some_and(|known| same(known))
+    }
+
     /// Names that a fact needs for its operator alone, as (scope, name).
     pub fn claims(&self, fact: &Fact) -> Vec<(&'static str, String)> {
         match fact {
@@ -228,6 +244,10 @@ impl Operator {
         if paid_at.0.0 > now.0.saturating_add(keys::SKEW_MS) {
             return invalid("/paid_at", "lies in the future");
         }
+        // In this state since it was billed.
+        if paid_at.0.0 < found.since.0.saturating_sub(keys::SKEW_MS) {
+            return invalid("/paid_at", format!("lies before {}, when the fee was asked for", found.since));
+        }
         Ok(Fact::Paid { licence, paid_at, document })
     }
 
@@ -244,10 +264,6 @@ impl Operator {
     }
 
     /// Whether a proposal is new and one more may wait, among those of clerks or those of the operator: neither takes the other's room.
-        // In this state since it was billed.
-        if paid_at.0.0 < found.since.0.saturating_sub(keys::SKEW_MS) {
-            return invalid("/paid_at", format!("lies before {}, when the fee was asked for", found.since));
-        }
     pub(super) fn check_room(
         &self,
         proposal: Uuid,

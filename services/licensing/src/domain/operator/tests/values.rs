@@ -208,3 +208,23 @@ fn states_and_steps_are_named_as_the_api_names_them() {
     let told = desk.propose(Decision::GoLive {}).expect_err("too early").to_string();
     assert_eq!(told, "the operator is at the stage applying: live follows conformance");
 }
+
+#[test]
+fn the_same_proposal_again_is_known_while_it_waits() {
+    let mut desk = Desk::licensed(LicenceKind::Betting);
+    let decision = Decision::Suspend { licence: 1, reason: reason() };
+    let proposal = desk.propose(decision.clone()).expect("proposed");
+    let again = Command::Propose { proposal, decision, ground: ground() };
+    let repeats =
+        |desk: &Desk, command: &Command, by: u8| desk.operator.repeats(command, &clerk(by), UnixMillis(desk.now));
+    assert!(repeats(&desk, &again, 1));
+    assert!(!repeats(&desk, &again, 2), "another's");
+    let other = Command::Propose { proposal, decision: Decision::Surrender { licence: 1 }, ground: ground() };
+    assert!(!repeats(&desk, &other, 1), "another decision");
+    let Command::Propose { decision, .. } = again.clone() else { panic!("a proposal") };
+    let on_another = Ground { document: "2".parse().expect("a line"), ..ground() };
+    assert!(!repeats(&desk, &Command::Propose { proposal, decision, ground: on_another }, 1), "another ground");
+    assert!(!repeats(&desk, &confirm(proposal), 1));
+    desk.done(2, confirm(proposal));
+    assert!(!repeats(&desk, &again, 1), "it is over");
+}
