@@ -22,7 +22,9 @@ async fn the_public_register_lists_every_licence_that_was_entered() {
     assert!(!json.to_string().contains("compliance@"), "contacts are not for everybody");
     let csv = world.http.get(format!("{}/v1/register.csv", licensing.url)).send().await.expect("answers");
     assert!(csv.headers()["content-type"].to_str().expect("text").starts_with("text/csv"));
-    let csv = csv.text().await.expect("text");
+    let csv = csv.bytes().await.expect("a table");
+    assert!(csv.starts_with(b"\xef\xbb\xbfnumber,"), "spreadsheets tell UTF-8 by its mark");
+    let csv = std::str::from_utf8(&csv).expect("text");
     let lines: Vec<&str> = csv.split("\r\n").filter(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[1].contains(&entered.edrpou) && lines[1].contains("active"));
@@ -48,12 +50,12 @@ async fn everything_is_shown_as_of(case: &Case<'_>, review: &str, proposed: &str
     assert_eq!(licences(&format!("?as_of={review}")).await, json!([]));
     let table = |answer: Answer| answer.ok().as_str().expect("a table").lines().map(str::to_owned).collect::<Vec<_>>();
     let then = table(get(&format!("/v1/register.csv?as_of={proposed}")).await);
-    assert!(then.len() == 2 && then[1].contains(",active,"), "{then:?}");
+    assert!(then.len() == 2 && then[1].contains(",\"active\","), "{then:?}");
     // The same chosen operators, to hand on.
     let rows = table(get(&format!("/v1/operators.csv?q={}", case.edrpou)).await);
     assert_eq!(rows.len(), 2);
     let expected = format!("1 betting suspended Л-{}", case.edrpou);
-    assert!(rows[0].starts_with("id,version,") && rows[1].contains(&expected), "{rows:?}");
+    assert!(rows[0].starts_with("\u{feff}id,version,") && rows[1].contains(&expected), "{rows:?}");
     assert_eq!(table(get(&format!("/v1/operators.csv?as_of={long_ago}")).await).len(), 1);
     assert_eq!(table(get("/v1/operators.csv?stage=live").await).len(), 1);
     // Its domain was nobody's before the licence was entered.
