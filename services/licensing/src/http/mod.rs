@@ -27,6 +27,7 @@ use actix_web::{HttpRequest, web};
 use contracts::problems::Code;
 use runtime::auth::{ClientCert, KeysError};
 use runtime::rates::Rates;
+use runtime::serve::at;
 use runtime::signing::{BadSigningKey, SigningKey};
 use runtime::{ApiError, Auth, AuthConfig};
 use serde::de::DeserializeOwned;
@@ -135,22 +136,22 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: L
     routes
         .app_data(writes)
         .app_data(web::Data::new(service))
-        // As a resource of its own, another method is answered 405: a form in a query would end up in logs.
-        .service(web::resource("/oauth2/token").route(web::post().to(token::post)))
-        .route("/.well-known/oauth-authorization-server", web::get().to(metadata::server))
-        .route("/jwks.json", web::get().to(metadata::live))
-        .route("/test/jwks.json", web::get().to(metadata::test))
-        .route("/v1/register", web::get().to(register::json))
-        .route("/v1/register.csv", web::get().to(register::csv))
-        .route("/v1/proposals", web::get().to(waiting::get))
-        .route("/v1/operators", web::get().to(roster::json))
-        .route("/v1/operators.csv", web::get().to(roster::csv))
+        // By POST alone: a form in a query would end up in logs.
+        .service(at("/oauth2/token", web::post().to(token::post)))
+        .service(at("/.well-known/oauth-authorization-server", web::get().to(metadata::server)))
+        .service(at("/jwks.json", web::get().to(metadata::live)))
+        .service(at("/test/jwks.json", web::get().to(metadata::test)))
+        .service(at("/v1/register", web::get().to(register::json)))
+        .service(at("/v1/register.csv", web::get().to(register::csv)))
+        .service(at("/v1/proposals", web::get().to(waiting::get)))
+        .service(at("/v1/operators", web::get().to(roster::json)))
+        .service(at("/v1/operators.csv", web::get().to(roster::csv)))
         .service(
             web::resource("/v1/operators/{operator}")
                 .route(web::get().to(operators::get))
                 .route(web::put().to(operators::put)),
         )
-        .route("/v1/operators/{operator}/history", web::get().to(history::get))
+        .service(at("/v1/operators/{operator}/history", web::get().to(history::get)))
         .service(
             web::resource("/v1/operators/{operator}/keys/requests")
                 .route(web::get().to(key_requests::get))
