@@ -23,14 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::Addr;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use contracts::problems::Code;
 use runtime::auth::{ClientCert, KeysError};
 use runtime::rates::Rates;
 use runtime::serve::at;
 use runtime::signing::{BadSigningKey, SigningKey};
-use runtime::{ApiError, Auth, AuthConfig};
-use serde::de::DeserializeOwned;
+use runtime::{ApiError, Auth, AuthConfig, query};
 use serde_json::{Value, json};
 
 use crate::actors::sites::ListAccess;
@@ -157,18 +156,12 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: L
                 .route(web::get().to(key_requests::get))
                 .route(web::post().to(key_requests::post)),
         )
-        .route("/v1/operators/{operator}/licences", web::post().to(operators::apply))
-        .route("/v1/operators/{operator}/licences/{licence}/steps", web::post().to(operators::step))
-        .route("/v1/operators/{operator}/proposals", web::post().to(operators::propose))
-        .route("/v1/operators/{operator}/proposals/{proposal}/confirmation", web::post().to(operators::confirm))
-        .route("/v1/operators/{operator}/proposals/{proposal}/refusal", web::post().to(operators::decline))
-        .route("/v1/operators/{operator}/certificates", web::post().to(operators::certify));
-}
-
-/// The query of a request, every member of it known.
-fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
-    let read = web::Query::<T>::from_query(request.query_string());
-    read.map(web::Query::into_inner).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))
+        .service(at("/v1/operators/{operator}/licences", web::post().to(operators::apply)))
+        .service(at("/v1/operators/{operator}/licences/{licence}/steps", web::post().to(operators::step)))
+        .service(at("/v1/operators/{operator}/proposals", web::post().to(operators::propose)))
+        .service(at("/v1/operators/{operator}/proposals/{proposal}/confirmation", web::post().to(operators::confirm)))
+        .service(at("/v1/operators/{operator}/proposals/{proposal}/refusal", web::post().to(operators::decline)))
+        .service(at("/v1/operators/{operator}/certificates", web::post().to(operators::certify)));
 }
 
 /// How many on a page.

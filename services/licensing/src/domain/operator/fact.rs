@@ -141,7 +141,7 @@ impl TryFrom<String> for Moment {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let read = contracts::time::UnixNanos::parse(&text).map(|at| Self(UnixMillis(at.0.div_euclid(1_000_000))));
-        read.ok_or("a moment is RFC 3339 in UTC, such as 2026-11-23T09:00:00Z")
+        read.ok_or("a moment is RFC 3339 in UTC, up to the year 2261, such as 2026-11-23T09:00:00Z")
     }
 }
 
