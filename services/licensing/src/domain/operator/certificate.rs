@@ -34,16 +34,19 @@ impl CertificateClaims {
     /// Whether they say that this operator has passed one of the lists that count, in the sandbox and not too long ago.
     ///
     /// # Errors
-    /// [`BadKey::Claim`]
+    /// [`BadKey::Claim`], [`BadKey::NotPassed`]
     pub fn check(&self, operator: OperatorId, checklists: &[String], now: UnixMillis) -> Result<(), BadKey> {
         let checks = [
             ("sub", self.sub == operator.to_string()),
             ("env", self.env == Env::Test),
-            ("result", self.result == "passed"),
             ("checklist", checklists.contains(&self.checklist)),
             ("iat", is_recent(self.iat, now)),
         ];
-        checks.into_iter().find(|(_, holds)| !holds).map_or(Ok(()), |(name, _)| Err(BadKey::Claim(name)))
+        match checks.into_iter().find(|(_, holds)| !holds) {
+            Some((name, _)) => Err(BadKey::Claim(name)),
+            None if self.result != "passed" => Err(BadKey::NotPassed),
+            None => Ok(()),
+        }
     }
 }
 
@@ -82,7 +85,6 @@ mod tests {
         for (name, bad) in [
             ("sub", CertificateClaims { sub: "x".to_owned(), ..good.clone() }),
             ("env", CertificateClaims { env: Env::Live, ..good.clone() }),
-            ("result", CertificateClaims { result: "failed".to_owned(), ..good.clone() }),
             ("checklist", CertificateClaims { checklist: "two".to_owned(), ..good.clone() }),
             ("iat", CertificateClaims { iat: now_s - 184 * DAY_S - 1, ..good.clone() }),
             ("iat", CertificateClaims { iat: now_s + 61, ..good.clone() }),
@@ -90,6 +92,8 @@ mod tests {
         ] {
             assert_eq!(check(&bad), Err(BadKey::Claim(name)), "{bad:?}");
         }
+        let failed = CertificateClaims { result: "failed".to_owned(), ..good.clone() };
+        assert_eq!(check(&failed), Err(BadKey::NotPassed));
         for claims in ["{}", r#"{"sub":"x","env":"test","result":"passed","checklist":"one"}"#] {
             assert!(serde_json::from_str::<CertificateClaims>(claims).is_err(), "without a time: {claims}");
         }
