@@ -92,6 +92,12 @@ async fn an_operator_writes_to_its_own_streams_only() {
     }
 }
 
+#[actix_rt::test]
+async fn every_path_knows_its_methods() {
+    let world = World::sandbox();
+    testkit::every_path_knows_its_methods(world.ingest("a").await.running.addr()).await;
+}
+
 /// The certificates of RFC 8705 appendix A and RFC 9440 appendix A, as a proxy hands them on; and the thumbprint of the first, which the
 /// former RFC gives.
 const BOUND: &str = ":MIIBBjCBrAIBAjAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDARtdGxzMB4XDTE4MTAxODEyMzcwOVoXDTIyMDUwMjEyMzcwOVowDzENMAsGA1UEAwwEbXRsczBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNcnyxwqV6hY8QnhxxzFQ03C7HKW9OylMbnQZjjJ/Au08/coZwxS7LfA4vOLS9WuneIXhbGGWvsDSb0tH6IxLm8wCgYIKoZIzj0EAwIDSQAwRgIhAP0RC1E+vwJD/D1AGHGzuri+hlV/PpQEKTWUVeORWz83AiEA5x2eXZOVbUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=:";

@@ -1,7 +1,7 @@
 //! Requests that mean the same, and methods: what a client that does not know better meets.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::{Case, World, moment};
 
@@ -69,26 +69,7 @@ async fn a_number_is_of_one_operator_however_it_is_written() {
 async fn every_path_knows_its_methods() {
     let world = World::new();
     let licensing = world.licensing().await;
-    let document: Value =
-        world.send(Method::GET, &format!("{}/openapi.json", licensing.url), None, None, None).await.ok();
-    let paths = document["paths"].as_object().expect("paths");
-    assert!(paths.len() > 20);
-    for (path, methods) in paths {
-        let at = path.replace(['{', '}'], "");
-        let mut documented: Vec<String> =
-            methods.as_object().expect("methods").keys().map(|method| method.to_uppercase()).collect();
-        if documented.iter().any(|method| method == "GET") {
-            documented.push("HEAD".to_owned());
-        }
-        documented.sort_unstable();
-        for method in [Method::DELETE, Method::OPTIONS] {
-            let answer = world.http.request(method, format!("{}{at}", licensing.url)).send().await.expect("answers");
-            let allow = answer.headers().get("allow").and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-            let mut allowed: Vec<&str> = allow.split(", ").collect();
-            allowed.sort_unstable();
-            assert_eq!((answer.status().as_u16(), allowed.join(" ")), (405, documented.join(" ")), "{path}");
-        }
-    }
+    testkit::every_path_knows_its_methods(licensing.running.addr()).await;
     for path in ["/v1/sites.rpz", "/v1/register.csv", "/jwks.json", "/readyz"] {
         let ask = async |method| {
             world.http.request(method, format!("{}{path}", licensing.url)).send().await.expect("answers")
