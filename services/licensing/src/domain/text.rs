@@ -69,7 +69,7 @@ pub fn folded(name: &str) -> String {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let composed = ComposingNormalizerBorrowed::new_nfkc();
     let upper = composed.normalize(name).to_uppercase();
-    let kept = composed
+    composed
         .normalize(&upper)
         .chars()
         .filter_map(|c| match category.get(c) {
@@ -77,8 +77,7 @@ pub fn folded(name: &str) -> String {
             GeneralCategory::DashPunctuation => Some('-'),
             _ => (!ignorable.contains(c)).then_some(c),
         })
-        .collect();
-    kept
+        .collect()
 }
 
 impl<const CHARS_MAX: usize> Line<CHARS_MAX> {
