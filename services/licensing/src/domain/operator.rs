@@ -192,12 +192,12 @@ impl Operator {
             }
             Fact::ReviewBegan { licence } => self.step(licence, Step::Review, at).map(drop)?,
             Fact::Billed { licence, fee } => self.step(licence, Step::Bill, at)?.fee = Some(fee),
-            Fact::Paid { licence, paid_at, .. } => {
+            Fact::Paid { licence, paid_at, document } => {
                 let licence = self.licence_mut(licence)?;
-                if licence.state != LicenceState::FeeDue || licence.fee_paid_at.is_some() {
+                if licence.state != LicenceState::FeeDue {
                     return Err("no fee was due");
                 }
-                licence.fee_paid_at = Some(paid_at.0);
+                (licence.fee_paid_at, licence.fee_document) = (Some(paid_at.0), Some(document));
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
                 let (ground, expires) = (Some(ground), expires.0);

@@ -15,6 +15,7 @@ pub mod list;
 pub mod look_up;
 pub mod measure;
 pub mod proposal;
+pub mod public_suffix;
 pub mod rpz;
 pub mod serial;
 pub mod standing;

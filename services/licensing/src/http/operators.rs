@@ -19,6 +19,7 @@ use crate::domain::operator::Operator;
 use crate::domain::operator::decide::Command;
 use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
 use crate::domain::operator::licence::{Fee, Places};
+use crate::domain::tagged::tagged;
 use crate::domain::text::Line;
 
 /// An operator, now or as of a moment. The ETag is what a write must send as If-Match; as of a moment there is none.
@@ -107,24 +108,25 @@ pub async fn apply(
     service.decide(id, expected, Command::Apply { kind, places }, by).await
 }
 
-/// What becomes of a licence without a second person.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum StepForm {
-    /// Begin to look at it.
-    Review {},
-    /// Ask for the fee.
-    Bill {
-        /// How much.
-        fee: Fee,
-    },
-    /// Take note that the fee was paid.
-    Pay {
-        /// When the money came.
-        paid_at: Moment,
-        /// The number of the payment.
-        document: Line<200>,
-    },
+tagged! {
+    /// What becomes of a licence without a second person.
+    #[derive(Debug)]
+    pub enum StepForm {
+        /// Begin to look at it.
+        Review {},
+        /// Ask for the fee.
+        Bill {
+            /// How much.
+            fee: Fee,
+        },
+        /// Take note that the fee was paid.
+        Pay {
+            /// When the money came.
+            paid_at: Moment,
+            /// The number of the payment.
+            document: Line<200>,
+        },
+    }
 }
 
 /// Begins a review, asks for the fee, or takes note of it.

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use super::domain_name::DomainName;
 use super::licensed::Licensed;
 use super::measure::{Measure, Place};
+use super::public_suffix::PublicSuffix;
 use super::rpz::Zone;
 use super::serial::Serial;
 use super::standing::{Entry, Lifting, Resolution, Standing, Step, What};
@@ -62,6 +63,9 @@ pub enum Obstacle {
     /// An entry about it has not ended.
     #[error("it is in the list")]
     AlreadyListed,
+    /// Others have their domains under it, by the word of a registry.
+    #[error("it is a public suffix: block the domains under it one by one")]
+    PublicSuffix,
     /// There is no entry about it that could end.
     #[error("it is not in the list")]
     NotListed,
@@ -113,8 +117,13 @@ impl BlockList {
             let reason = if self.standing(&block.subject).is_listed() {
                 Obstacle::AlreadyListed
             } else {
-                let (domain, operator) = licensed?.touched(block.subject.site()?)?;
-                Obstacle::Licensed { domain: domain.clone(), operator }
+                let (licensed, site) = (licensed?, block.subject.site()?);
+                match (site.public_suffix(), licensed.touched(site)) {
+                    // By its owner's word alone: a list that anybody can add to must keep nothing from being blocked.
+                    (Some(PublicSuffix::Registry), _) => Obstacle::PublicSuffix,
+                    (_, Some((domain, operator))) => Obstacle::Licensed { domain: domain.clone(), operator },
+                    _ => return None,
+                }
             };
             Some(Conflict { place: Place::Block(n), subject: block.subject.clone(), reason })
         });

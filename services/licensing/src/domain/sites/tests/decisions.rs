@@ -11,6 +11,7 @@ use super::super::serial::Serial;
 use super::super::state::BadSites;
 use super::*;
 use crate::domain::history::{EntityId, Event};
+use crate::domain::operator::fact::Moment;
 
 fn conflict(place: Place, subject: Subject, reason: Obstacle) -> Refusal {
     Refusal::Conflicts(vec![Conflict { place, subject, reason }])
@@ -42,6 +43,29 @@ fn two_people_decide() {
         assert_eq!(world.order(Order::Confirm { proposal: id }, "bob"), Err(Refusal::ProposalOver("declined")));
     }
     assert_eq!(world.list().serial(), Serial(1));
+}
+
+#[test]
+fn a_name_that_a_registry_lets_others_have_theirs_under_is_not_blocked() {
+    let mut world = World::default();
+    let suffix = || conflict(Place::Block(0), site("com.pl"), Obstacle::PublicSuffix);
+    assert_eq!(world.propose(blocks([site("com.pl")])), Err(suffix()));
+    world.block(site("casino.com.pl"));
+    world.block(site("casino.blogspot.com"));
+    // Anybody can have a name put among the private suffixes: it must not keep the name from being blocked.
+    world.block(site("github.io"));
+    // What was proposed when nobody looked is not confirmed; what was confirmed then stays, and can be lifted.
+    let old = |sites: &mut Sites, fact: &Fact, by: &str| {
+        let (change, _) = sites.head().next(EntityId::SITES, NOW, &clerk(by), fact).expect("small");
+        sites.follow(&change.bytes).expect("it was taken then");
+    };
+    let (proposal, expires) = (Uuid::from_u128(500), Moment(UnixMillis(NOW.0 + LIFE_MS)));
+    let proposed = Fact::Proposed { proposal, expires, measure: blocks([site("com.pl")]), ground: ground("R-1") };
+    old(&mut world.sites, &proposed, "ann");
+    assert_eq!(world.order(Order::Confirm { proposal }, "bob"), Err(suffix()));
+    old(&mut world.sites, &Fact::Confirmed { proposal, day: TODAY }, "bob");
+    assert_eq!(world.list().blocked(), 4);
+    world.lift(site("com.pl"));
 }
 
 #[test]
