@@ -25,7 +25,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use contracts::receipt::Env;
 
-use crate::Failure;
+use crate::{Failure, out};
 
 /// Runs the DSOM mesh on this machine, sends to it, verifies what it publishes, measures it.
 #[derive(Debug, Parser)]
@@ -77,7 +77,7 @@ fn world(sandbox: bool) -> Env {
 /// # Errors
 /// [`Failure`], with the exit code and what to tell the person.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.command {
+    let ended = match arguments.command {
         Command::Up(up) => wait(up.run()),
         Command::Token(token) => wait(token.run()),
         Command::Operator(operator) => wait(operator.run()),
@@ -94,7 +94,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate.run(),
         Command::MigrateStore(migrate) => migrate.run(),
         Command::Bench(bench) => wait(bench.run()),
-    }
+    };
+    ended.and_then(|()| out::is_whole())
 }
 
 /// Runs a command that waits for others.

@@ -74,7 +74,7 @@ impl Conformance {
             let signed = certificate(self.key.as_deref(), || self.desk.layout(), &self.claims(&report))?;
             std::fs::write(out, signed + "\n")
                 .map_err(|error| Failure::usage(format!("could not write {}", out.display())).because(&error))?;
-            println!("\nThe certificate is in {}", out.display());
+            say!("\nThe certificate is in {}", out.display());
         }
         match report.passed() {
             true => Ok(()),
@@ -140,5 +140,5 @@ fn print(report: &Report) {
         let result = Cell::new(check.result.as_str()).fg(color);
         table.add_row([Cell::new(check.id), result, Cell::new(&check.evidence), Cell::new(next)]);
     }
-    println!("{table}\n\n{} requests, SHA-256 {}", report.exchanges, report.digest);
+    say!("{table}\n\n{} requests, SHA-256 {}", report.exchanges, report.digest);
 }

@@ -111,8 +111,8 @@ pub(super) fn sha256_of(file: &Path) -> Result<contracts::Hash, Failure> {
 
 /// Says that something was proposed: the id alone on standard output, what to do with it beside.
 pub(super) fn proposed(operator: contracts::OperatorId, proposal: &str) {
-    println!("{proposal}");
-    eprintln!("proposed; another clerk confirms it with: dsom operator confirm {operator} {proposal} --as SUB");
+    say!("{proposal}");
+    note!("proposed; another clerk confirms it with: dsom operator confirm {operator} {proposal} --as SUB");
 }
 
 /// A word of a JSON object; nothing where there is none.
@@ -128,7 +128,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 /// Shows where an operator stands after something was done to it.
 pub(super) fn show(operator: &Value) {
     let version = operator.get("version").and_then(Value::as_u64).unwrap_or_default();
-    println!("{} {} at version {version}, {}", word(operator, "id"), word(operator, "name"), word(operator, "stage"));
+    say!("{} {} at version {version}, {}", word(operator, "id"), word(operator, "name"), word(operator, "stage"));
     for licence in list(operator, "licences") {
         let id = licence.get("id").and_then(Value::as_u64).unwrap_or_default();
         let late = |clock: &str| {
@@ -141,7 +141,7 @@ pub(super) fn show(operator: &Value) {
             number => format!(", {number}"),
         };
         let late = late("register_entry").unwrap_or_default();
-        println!(
+        say!(
             "  licence {id}  {} {} since {}{number}{late}",
             word(licence, "kind"),
             word(licence, "state"),
@@ -153,11 +153,11 @@ pub(super) fn show(operator: &Value) {
             "" => format!("until {}", word(key, "expires")),
             at => format!("revoked {at}"),
         };
-        println!("  key {} {} {state}", word(key, "kid"), word(key, "env"));
+        say!("  key {} {} {state}", word(key, "kid"), word(key, "env"));
     }
     for proposal in list(operator, "proposals") {
         let decision = proposal.get("decision").map(|decision| word(decision, "type")).unwrap_or_default();
-        println!(
+        say!(
             "  waits {}  {decision}, proposed by {}, until {}",
             word(proposal, "id"),
             word(proposal, "by"),
@@ -171,6 +171,6 @@ pub(super) fn show(operator: &Value) {
             ("", false) => String::new(),
             (done, _) => format!(", done {done}"),
         };
-        println!("  live until {}{how}", word(clock, "due"));
+        say!("  live until {}{how}", word(clock, "due"));
     }
 }

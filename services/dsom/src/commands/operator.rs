@@ -120,7 +120,7 @@ enum What {
 impl Operator {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if let What::KeyRequest { operator, pem, env } = &self.what {
-            println!("{}", register::key_request(*operator, pem, env, &self.desk.url()?).await?);
+            say!("{}", register::key_request(*operator, pem, env, &self.desk.url()?).await?);
             return Ok(());
         }
         let clerk = self.desk.open()?;
@@ -199,7 +199,7 @@ fn table(operators: &[Value]) -> Result<(), Failure> {
         let cells = ["id", "edrpou", "name", "stage"].map(|name| word(operator, name).to_owned());
         table.add_row(cells.into_iter().chain([licences.join(", "), due.to_owned()]));
     }
-    println!("{table}");
+    say!("{table}");
     Ok(())
 }
 
@@ -215,7 +215,7 @@ async fn proposals(clerk: &register::Clerk) -> Result<(), Failure> {
                 clerk => format!(", taken up by {clerk}"),
             };
             let (operator, id, by) = (word(one, "operator"), word(&proposal, "id"), word(&proposal, "by"));
-            println!("{operator} {id}  {decision} by {by}{taken_up}");
+            say!("{operator} {id}  {decision} by {by}{taken_up}");
         }
         match word(&page, "next") {
             "" => return Ok(()),
@@ -232,7 +232,7 @@ async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Fa
             let version = change.get("version").and_then(Value::as_u64).unwrap_or_default();
             let (by, fact) =
                 (change.get("by").cloned().unwrap_or_default(), change.get("fact").cloned().unwrap_or_default());
-            println!(
+            say!(
                 "{version:>4} {} {} ({}) {}",
                 word(change, "at"),
                 word(&by, "sub"),
@@ -241,7 +241,7 @@ async fn history(clerk: &register::Clerk, operator: OperatorId) -> Result<(), Fa
             );
             for one in list(change, "differences") {
                 let shown = |name: &str| one.get(name).map_or_else(|| "-".to_owned(), Value::to_string);
-                println!("       {}: {} -> {}", word(one, "pointer"), shown("before"), shown("after"));
+                say!("       {}: {} -> {}", word(one, "pointer"), shown("before"), shown("after"));
             }
         }
         match page.get("next").and_then(Value::as_u64) {

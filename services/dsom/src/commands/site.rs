@@ -109,14 +109,14 @@ impl Site {
                 for proposal in proposals {
                     let done = clerk.post_at(PROPOSALS, &format!("{PROPOSALS}/{proposal}/confirmation"), None).await?;
                     let serial = done.body.get("serial").and_then(Value::as_u64).unwrap_or_default();
-                    println!("{proposal} is decided, the list has serial {serial}");
+                    say!("{proposal} is decided, the list has serial {serial}");
                 }
                 Ok(())
             }
             What::Decline { proposal, reason } => {
                 let path = format!("{PROPOSALS}/{proposal}/refusal");
                 clerk.post_at(PROPOSALS, &path, Some(&json!({"reason": reason}))).await?;
-                println!("{proposal} is refused");
+                say!("{proposal} is refused");
                 Ok(())
             }
         }
@@ -171,11 +171,8 @@ async fn propose(
         let body = json!({"id": id, "ground": ground, kind: forms});
         clerk.post_at(PROPOSALS, PROPOSALS, Some(&body)).await?;
         done += some.len();
-        println!("{id}");
-        eprintln!(
-            "{done} of {} proposed; another clerk confirms with: dsom site confirm {id} --as SUB",
-            subjects.len()
-        );
+        say!("{id}");
+        note!("{done} of {} proposed; another clerk confirms with: dsom site confirm {id} --as SUB", subjects.len());
     }
     Ok(())
 }
@@ -184,7 +181,7 @@ async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
     let found = clerk.get(&format!("{PROPOSALS}?open=true&limit=200")).await?.body;
     for one in list(&found, "proposals") {
         let count = |name: &str| one.get(name).and_then(Value::as_u64).unwrap_or_default();
-        println!(
+        say!(
             "{}  {} to block, {} to lift, proposed by {}, until {}",
             word(one, "id"),
             count("blocks"),
@@ -198,7 +195,7 @@ async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
 
 async fn show(clerk: &Clerk, domain: &str) -> Result<(), Failure> {
     let found = clerk.get(&format!("/v1/sites/{domain}")).await?.body;
-    println!("{}: {}", word(&found, "domain"), word(&found, "standing"));
-    println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
+    say!("{}: {}", word(&found, "domain"), word(&found, "standing"));
+    say!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
     Ok(())
 }

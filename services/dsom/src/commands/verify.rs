@@ -83,8 +83,8 @@ impl Proof {
             let verified =
                 verified.map_err(|error| Failure::bad(format!("{} proves nothing", path.display())).because(&error))?;
             let (header, checkpoint) = (&verified.header, &verified.checkpoint);
-            println!("{}", String::from_utf8_lossy(&verified.record));
-            println!(
+            say!("{}", String::from_utf8_lossy(&verified.record));
+            say!(
                 "  is record {} of {} in block {} of operator {}, sealed {},",
                 verified.leaf + 1,
                 header.records,
@@ -92,9 +92,11 @@ impl Proof {
                 header.operator,
                 header.sealed
             );
-            println!(
+            say!(
                 "  which is entry {} of the log {} under its checkpoint of {} entries",
-                verified.index, checkpoint.origin, checkpoint.size
+                verified.index,
+                checkpoint.origin,
+                checkpoint.size
             );
         }
         Ok(())
@@ -138,8 +140,8 @@ impl Signature {
             let file = file.map_err(|error| nothing(&error))?;
             let kept = file.verify(&key).map_err(|error| nothing(&error))?;
             let signature = kept.signature();
-            println!("{}", String::from_utf8_lossy(&file.record));
-            println!(
+            say!("{}", String::from_utf8_lossy(&file.record));
+            say!(
                 "  is record {} of {} that key {} signed for {} at {} (Unix seconds)",
                 file.leaf + 1,
                 file.count,
@@ -180,11 +182,11 @@ impl Receipt {
         let signed = receipts::signed(&files::small(&self.receipts, JSON_BYTES_MAX)?, &keys)?;
         let records: u64 = signed.claims.iter().map(|claims| claims.count).sum();
         if self.records.is_empty() {
-            println!("{} receipts for {records} records: signed by the given keys", signed.claims.len());
+            say!("{} receipts for {records} records: signed by the given keys", signed.claims.len());
             return Ok(());
         }
         signed.against(&self.records)?;
-        println!(
+        say!(
             "{} receipts for {records} records: signed by the given keys, for exactly the given records",
             signed.claims.len()
         );
@@ -229,13 +231,13 @@ impl Export {
                 None => return Err(Failure::bad(format!("block {height} is not in the log"))),
             }
         }
-        println!("operator {}: {} records in {} blocks, each proved", good.operator, good.records, good.headers.len());
+        say!("operator {}: {} records in {} blocks, each proved", good.operator, good.records, good.headers.len());
         for (stream, (first, last)) in &good.streams {
-            println!("  stream {stream:>3}: seq {first} to {last}, none missing");
+            say!("  stream {stream:>3}: seq {first} to {last}, none missing");
         }
         if let (Some((first, _)), Some((last, _))) = (good.headers.first_key_value(), good.headers.last_key_value()) {
             let newest = published.last_key_value().map_or(*last, |(height, _)| *height);
-            println!("  blocks {first} to {last} of the {newest} in the log");
+            say!("  blocks {first} to {last} of the {newest} in the log");
         }
         say(&log);
         Ok(())
@@ -276,7 +278,7 @@ impl Log {
         let log = walk(&Source::open(&self.log)?, &key, &also, &mut |_, _| {}).await?;
         say(&log);
         if let Some(earlier) = &also.earlier {
-            println!("  it continues the earlier checkpoint of {} entries", earlier.size);
+            say!("  it continues the earlier checkpoint of {} entries", earlier.size);
         }
         Ok(())
     }
@@ -284,9 +286,10 @@ impl Log {
 
 fn say(log: &GoodLog) {
     let GoodLog { checkpoint, operators, records, tiles } = log;
-    println!(
+    say!(
         "log {}: {} blocks of {operators} operators, {records} records, {tiles} tiles",
-        checkpoint.origin, checkpoint.size
+        checkpoint.origin,
+        checkpoint.size
     );
-    println!("  root {}, signed", checkpoint.root);
+    say!("  root {}, signed", checkpoint.root);
 }

@@ -1,5 +1,7 @@
 //! Help and exit codes.
 
+use std::process::{Command, Stdio};
+
 use crate::said;
 
 const COMMANDS: &[&[&str]] = &[
@@ -83,4 +85,21 @@ fn what_can_t_be_reached_ends_with_3() {
         let (code, text) = said(arguments);
         assert_eq!(code, 3, "{arguments:?}: {text}");
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().display().to_string();
+    let keys = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dsom"));
+        let ran = command.args(["keys", "--data", &dir]).stdout(out).output().expect("dsom runs");
+        (ran.status.code().expect("an exit code"), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(keys(writer.into()), (0, String::new()));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let (code, said) = keys(full.into());
+    assert!(code == 1 && said.starts_with("dsom: could not write to standard output: "), "{code} {said}");
 }
