@@ -63,7 +63,7 @@ enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Data {
     /// Folder of the mesh
-    #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR")]
+    #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR", global = true)]
     pub dir: PathBuf,
 }
 

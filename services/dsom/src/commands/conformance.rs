@@ -15,7 +15,7 @@ use super::desk::{Desk, list, word};
 use crate::Failure;
 use crate::conformance::{CHECKLIST, Outcome, RATE_MIN, RATE_S, Report, Rules, check};
 use crate::mesh::{MeshFile, keys};
-use crate::register::{Clerk, Place, certificate};
+use crate::register::{Clerk, Place, Route, certificate};
 
 /// Requests asked for at a time.
 const PAGE: usize = 1_000;
@@ -64,8 +64,8 @@ impl Conformance {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => MeshFile::read(self.desk.data())?.sandbox()?.ingest.clone(),
         };
-        let operator = register.get(&format!("/v1/operators/{}", self.operator)).await?.body;
-        let sandbox = Clerk::new(Place { url, token: self.desk.token()? });
+        let operator = register.get(&Route::operator(self.operator)).await?.body;
+        let sandbox = Clerk::new(Place { url, token: Some(self.desk.token()?) });
         let kept = self.traffic(&sandbox).await?;
         let rules = Rules { licences: licences(&operator), rate: self.rate };
         let report = check(kept, &rules);
@@ -88,8 +88,8 @@ impl Conformance {
         let bar = ProgressBar::new_spinner();
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
-            let path = format!("/v1/traffic?operator={}&after={after}&limit={PAGE}", self.operator);
-            let page = serde_json::from_value(sandbox.get(&path).await?.body);
+            let route = Route::to("/v1/traffic").ask("operator", self.operator).ask("after", after).ask("limit", PAGE);
+            let page = serde_json::from_value(sandbox.get(&route).await?.body);
             let Page { exchanges, next } =
                 page.map_err(|error| Failure::bad("what the sandbox keeps can't be read").because(&error))?;
             all.extend(exchanges.into_iter().filter(|one| from.is_none_or(|from| one.exchange.at >= from)));

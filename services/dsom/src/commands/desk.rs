@@ -1,4 +1,4 @@
-//! What the commands of clerks have in common: where the register is, who asks, and what a decision rests on.
+//! What the commands of clerks have in common: where the register is, who asks, as of when, and what a decision rests on.
 
 use std::path::{Path, PathBuf};
 
@@ -10,14 +10,36 @@ use crate::Failure;
 use crate::mesh::{Layout, MeshFile, keys};
 use crate::register::{Clerk, Place};
 
-/// Where the register is, and who asks.
+/// Where the register is.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Desk {
+pub(super) struct Licensing {
     #[command(flatten)]
     data: Data,
     /// Base URL of licensing [default: what DIR/mesh.json says]
     #[arg(long, value_name = "URL", env = "DSOM_LICENSING", global = true)]
     licensing: Option<reqwest::Url>,
+}
+
+impl Licensing {
+    /// Base URL of licensing.
+    pub(super) fn url(&self) -> Result<String, Failure> {
+        match &self.licensing {
+            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+            None => Ok(MeshFile::read(&self.data.dir)?.licensing),
+        }
+    }
+
+    /// For what everybody may read.
+    pub(super) fn open(&self) -> Result<Clerk, Failure> {
+        Ok(Clerk::new(Place { url: self.url()?, token: None }))
+    }
+}
+
+/// Where the register is, and who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Desk {
+    #[command(flatten)]
+    at: Licensing,
     /// Token of the person at the OpenID Connect issuer
     #[arg(long, env = "DSOM_TOKEN", hide_env_values = true, global = true)]
     token: Option<String>,
@@ -29,33 +51,44 @@ pub(super) struct Desk {
 impl Desk {
     /// The folder of the development mesh.
     pub(super) fn layout(&self) -> Result<Layout, Failure> {
-        Layout::existing(&self.data.dir)
-    }
-
-    /// Base URL of licensing.
-    pub(super) fn url(&self) -> Result<String, Failure> {
-        match &self.licensing {
-            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-            None => Ok(MeshFile::read(&self.data.dir)?.licensing),
-        }
+        Layout::existing(self.data())
     }
 
     /// The folder of the development mesh, as given.
     pub(super) fn data(&self) -> &Path {
-        &self.data.dir
+        &self.at.data.dir
+    }
+
+    /// Where the register is.
+    pub(super) fn licensing(&self) -> &Licensing {
+        &self.at
     }
 
     /// The token of who asks.
     pub(super) fn token(&self) -> Result<String, Failure> {
         match &self.token {
             Some(token) => Ok(token.clone()),
-            None => keys::person_token(&Layout::existing(&self.data.dir)?, &self.clerk, &["clerk"]),
+            None => keys::person_token(&self.layout()?, &self.clerk, &["clerk"]),
         }
     }
 
     pub(super) fn open(&self) -> Result<Clerk, Failure> {
-        Ok(Clerk::new(Place { url: self.url()?, token: self.token()? }))
+        Ok(Clerk::new(Place { url: self.at.url()?, token: Some(self.token()?) }))
     }
+}
+
+/// As of when.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct AsOf {
+    /// As it was known at a moment that has passed, such as 2026-11-23T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) as_of: Option<String>,
+}
+
+/// A moment as the services read one; the text as it was given.
+pub(super) fn moment(text: &str) -> Result<String, String> {
+    let read = contracts::time::UnixNanos::parse(text).map(|_| text.to_owned());
+    read.ok_or_else(|| "not a moment in UTC such as 2026-11-23T08:00:00Z".to_owned())
 }
 
 /// What a decision rests on.
@@ -110,7 +143,7 @@ pub(super) fn sha256_of(file: &Path) -> Result<contracts::Hash, Failure> {
 }
 
 /// Says that something was proposed: the id alone on standard output, what to do with it beside.
-pub(super) fn proposed(operator: contracts::OperatorId, proposal: &str) {
+pub(super) fn proposed(operator: contracts::OperatorId, proposal: uuid::Uuid) {
     say!("{proposal}");
     note!("proposed; another clerk confirms it with: dsom operator confirm {operator} {proposal} --as SUB");
 }
@@ -118,6 +151,15 @@ pub(super) fn proposed(operator: contracts::OperatorId, proposal: &str) {
 /// A word of a JSON object; nothing where there is none.
 pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Who did something: an operator's proposals name the person alone, histories and the list of sites with the role.
+pub(super) fn who(value: &Value) -> &str {
+    match value.get("by") {
+        Some(Value::String(by)) => by,
+        Some(by) => word(by, "sub"),
+        None => "",
+    }
 }
 
 /// The members of a list; none where there is no list.
@@ -147,6 +189,12 @@ pub(super) fn show(operator: &Value) {
             word(licence, "state"),
             word(licence, "since")
         );
+        for kind in ["venues", "domains", "apps"] {
+            let places: Vec<&str> = list(licence, kind).iter().filter_map(Value::as_str).collect();
+            if !places.is_empty() {
+                say!("    {kind}: {}", places.join(", "));
+            }
+        }
     }
     for key in list(operator, "keys") {
         let state = match word(key, "revoked_at") {
@@ -160,7 +208,7 @@ pub(super) fn show(operator: &Value) {
         say!(
             "  waits {}  {decision}, proposed by {}, until {}",
             word(proposal, "id"),
-            word(proposal, "by"),
+            who(proposal),
             word(proposal, "expires")
         );
     }

@@ -2,22 +2,37 @@
 
 use clap::Subcommand;
 use contracts::OperatorId;
+use contracts::registry::LicenceKind;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, proposed, show};
+use super::desk::{Desk, Ground, moment, proposed, show};
 use crate::Failure;
-use crate::register::days_from_now;
+use crate::register::{Route, days_from_now};
 
 /// Takes licences through their life, as a clerk
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom licence apply 13013f29-b9df-4b82-ad28-e51596b7e0b4 --kind betting --domain example.ua\n  dsom licence suspend 13013f29-b9df-4b82-ad28-e51596b7e0b4 1 --reason 'порушення' --law 'ст. 16' --document 'наказ 9' --document-file order.pdf\n\nKinds: online_casino, land_casino, machine_hall, betting, online_poker, lottery. Decisions wait for another clerk: `dsom operator confirm`."
+    after_help = "Example:\n  dsom licence apply 13013f29-b9df-4b82-ad28-e51596b7e0b4 --kind betting --domain example.ua\n  dsom licence suspend 13013f29-b9df-4b82-ad28-e51596b7e0b4 1 --reason 'порушення' --law 'ст. 16' --document 'наказ 9' --document-file order.pdf\n\nDecisions wait for another clerk: `dsom operator confirm`."
 )]
 pub struct Licence {
     #[command(flatten)]
     desk: Desk,
     #[command(subcommand)]
     what: What,
+}
+
+/// Where a licence is used.
+#[derive(Debug, clap::Args)]
+struct Places {
+    /// The address of a venue; repeat it for each
+    #[arg(long, value_name = "ADDRESS")]
+    venue: Vec<String>,
+    /// A domain, which stands for its subdomains too; repeat it for each
+    #[arg(long, value_name = "NAME")]
+    domain: Vec<String>,
+    /// The id of an app in its shop; repeat it for each
+    #[arg(long, value_name = "ID")]
+    app: Vec<String>,
 }
 
 /// Which licence of which operator.
@@ -33,14 +48,11 @@ enum What {
     /// Files an application
     Apply {
         operator: OperatorId,
-        #[arg(long)]
+        /// What it is for
+        #[arg(long, value_parser = LicenceKind::ALL.map(LicenceKind::as_str))]
         kind: String,
-        #[arg(long)]
-        venue: Vec<String>,
-        #[arg(long)]
-        domain: Vec<String>,
-        #[arg(long)]
-        app: Vec<String>,
+        #[command(flatten)]
+        places: Places,
     },
     /// Begins to look at an application
     Review {
@@ -61,8 +73,8 @@ enum What {
     Pay {
         #[command(flatten)]
         which: Which,
-        /// When, RFC 3339 UTC [default: now]
-        #[arg(long)]
+        /// When, such as 2026-11-23T08:00:00Z [default: now]
+        #[arg(long, value_name = "TIME", value_parser = moment)]
         paid_at: Option<String>,
         /// The number of the payment
         #[arg(long)]
@@ -135,15 +147,15 @@ impl Licence {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let clerk = self.desk.open()?;
         let step = async |which: Which, body: Value| {
-            let rest = format!("/licences/{}/steps", which.licence);
-            show(&clerk.post(&which.operator.to_string(), &rest, Some(&body)).await?.body);
+            let rest = |it: Route| it.then("/licences").id(which.licence).then("/steps");
+            show(&clerk.post(which.operator, rest, Some(&body)).await?.body);
             Ok(())
         };
         let decision = |kind: &str, which: &Which| json!({"type": kind, "licence": which.licence});
         let (which, decision, ground) = match self.what {
-            What::Apply { operator, kind, venue, domain, app } => {
-                let body = json!({"kind": kind, "places": {"venues": venue, "domains": domain, "apps": app}});
-                show(&clerk.post(&operator.to_string(), "/licences", Some(&body)).await?.body);
+            What::Apply { operator, kind, places } => {
+                let body = json!({"kind": kind, "places": places.json()});
+                show(&clerk.post(operator, |it| it.then("/licences"), Some(&body)).await?.body);
                 return Ok(());
             }
             What::Review { which } => return step(which, json!({"type": "review"})).await,
@@ -167,9 +179,15 @@ impl Licence {
             }
         };
         let operator = which.operator;
-        let proposal = clerk.propose(&operator.to_string(), &decision, &ground.json()?).await?;
-        proposed(operator, &proposal);
+        let proposal = clerk.propose(operator, &decision, &ground.json()?).await?;
+        proposed(operator, proposal);
         Ok(())
+    }
+}
+
+impl Places {
+    fn json(&self) -> Value {
+        json!({"venues": self.venue, "domains": self.domain, "apps": self.app})
     }
 }
 

@@ -54,6 +54,7 @@ fn wrong_usage_ends_with_2() {
         &["fsck", "--data", &dir],
         &["fsck", "--data", "/no/such/folder"],
         &["health", "no address"],
+        &["operator", "key-request", "13013f29-b9df-4b82-ad28-e51596b7e0b4", "--pem", "k.pem", "--env", "prod"],
         &["verify", "proof", "/no/such/file", "--vkey", "not a key"],
         &[
             "verify",
@@ -102,4 +103,14 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
     let (code, said) = keys(full.into());
     assert!(code == 1 && said.starts_with("dsom: could not write to standard output: "), "{code} {said}");
+}
+
+#[test]
+fn the_folder_of_the_mesh_is_named_before_or_after_what_is_to_be_done() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let dir = empty.path().display().to_string();
+    let id = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
+    let first = said(&["operator", "--data", &dir, "confirm", id, id]);
+    assert!(first.1.contains(&dir), "it looks there: {first:?}");
+    assert_eq!(said(&["operator", "confirm", id, id, "--data", &dir]), first);
 }
