@@ -10,6 +10,7 @@ mod licence;
 mod migrate;
 mod migrate_store;
 mod operator;
+mod register;
 mod rehearse;
 mod send;
 mod simulate;
@@ -46,6 +47,7 @@ enum Command {
     Operator(operator::Operator),
     Licence(licence::Licence),
     Site(site::Site),
+    Register(register::Register),
     Rehearse(rehearse::Rehearse),
     Conformance(conformance::Conformance),
     Keys(keys::Keys),
@@ -83,6 +85,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Operator(operator) => wait(operator.run()),
         Command::Licence(licence) => wait(licence.run()),
         Command::Site(site) => wait(site.run()),
+        Command::Register(register) => wait(register.run()),
         Command::Rehearse(rehearse) => wait(rehearse.run()),
         Command::Conformance(conformance) => wait(conformance.run()),
         Command::Keys(keys) => keys.run(),

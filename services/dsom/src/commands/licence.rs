@@ -5,14 +5,14 @@ use contracts::OperatorId;
 use contracts::registry::LicenceKind;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, moment, proposed, show};
+use super::desk::{Desk, Ground, list, moment, proposed, show};
 use crate::Failure;
 use crate::register::{Route, days_from_now};
 
 /// Takes licences through their life, as a clerk
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom licence apply 13013f29-b9df-4b82-ad28-e51596b7e0b4 --kind betting --domain example.ua\n  dsom licence suspend 13013f29-b9df-4b82-ad28-e51596b7e0b4 1 --reason 'порушення' --law 'ст. 16' --document 'наказ 9' --document-file order.pdf\n\nDecisions wait for another clerk: `dsom operator confirm`."
+    after_help = "Example:\n  dsom licence apply 13013f29-b9df-4b82-ad28-e51596b7e0b4 --kind betting --domain example.ua\n  dsom licence suspend 13013f29-b9df-4b82-ad28-e51596b7e0b4 1 --reason 'порушення' --law 'ст. 16' --document 'наказ 9' --document-file order.pdf\n  dsom licence place 13013f29-b9df-4b82-ad28-e51596b7e0b4 1 --domain example.ua --domain example.com.ua --law 'ст. 14' --document 'наказ 10' --document-file order.pdf\n\nDecisions wait for another clerk: `dsom operator confirm`."
 )]
 pub struct Licence {
     #[command(flatten)]
@@ -109,6 +109,16 @@ enum What {
         #[command(flatten)]
         ground: Ground,
     },
+    /// Proposes where it is used: what is named takes the place of all that was there
+    #[command(group = clap::ArgGroup::new("some").args(["venue", "domain", "app"]).required(true).multiple(true))]
+    Place {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        places: Places,
+        #[command(flatten)]
+        ground: Ground,
+    },
     /// Proposes that wagers must stop
     Suspend {
         #[command(flatten)]
@@ -166,6 +176,11 @@ impl Licence {
                 let paid_at = paid_at.unwrap_or_else(|| days_from_now(0));
                 return step(which, json!({"type": "pay", "paid_at": paid_at, "document": payment})).await;
             }
+            What::Place { which, places, ground } => {
+                let before = clerk.get(&Route::operator(which.operator)).await?.body;
+                places.tell(list(&before, "licences").iter().find(|one| one.get("id") == Some(&json!(which.licence))));
+                (which, json!({"type": "place", "licence": which.licence, "places": places.json()}), ground)
+            }
             What::Approve { which, ground } => (which, decision("approve", &which), ground),
             What::Resume { which, ground } => (which, decision("resume", &which), ground),
             What::Surrender { which, ground } => (which, decision("surrender", &which), ground),
@@ -188,6 +203,25 @@ impl Licence {
 impl Places {
     fn json(&self) -> Value {
         json!({"venues": self.venue, "domains": self.domain, "apps": self.app})
+    }
+
+    /// Says what comes to a licence, and what goes: whoever forgets one takes it away.
+    fn tell(&self, licence: Option<&Value>) {
+        for (kind, named) in [("venues", &self.venue), ("domains", &self.domain), ("apps", &self.app)] {
+            let before: Vec<&str> = licence
+                .map(|licence| list(licence, kind))
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            let tell = |what: &str, some: Vec<&str>| {
+                if !some.is_empty() {
+                    note!("{what} {kind}: {}", some.join(", "));
+                }
+            };
+            tell("adds", named.iter().map(String::as_str).filter(|one| !before.contains(one)).collect());
+            tell("takes away", before.iter().copied().filter(|one| !named.iter().any(|named| named == one)).collect());
+        }
     }
 }
 

@@ -113,10 +113,13 @@ fn lists_are_shown_to_their_last_page() {
 }
 
 #[test]
-fn the_past_and_the_list_are_read_by_command() {
+fn the_past_the_register_and_the_list_are_read_by_command() {
     let licensing = Licensing::start(|line, _| {
         let body = match line.split([' ', '?']).nth(1).expect("a path") {
-            "/v1/operators.csv" => json!("number,kind\r\n"),
+            "/v1/register" => {
+                json!({"licences": [{"number": "Б-001", "kind": "betting", "state": "active", "edrpou": "14360570"}]})
+            }
+            "/v1/register.csv" | "/v1/operators.csv" => json!("number,kind\r\n"),
             "/v1/accounts/telegram/casino_ua" => {
                 json!({"standing": "blocked", "account": {"platform": "telegram", "handle": "casino_ua"}})
             }
@@ -137,7 +140,12 @@ fn the_past_and_the_list_are_read_by_command() {
     });
     let at = "2026-11-23T08:00:00Z";
     for (arguments, shown, asked) in [
-        (&["operator", "list", "--csv"][..], "number,kind\r\n", "GET /v1/operators.csv"),
+        (&["register"][..], "Б-001   betting  active", "GET /v1/register"),
+        (
+            &["register", "--csv", "--as-of", at],
+            "number,kind\r\n",
+            "GET /v1/register.csv?as_of=2026-11-23T08%3A00%3A00Z",
+        ),
         (&["operator", "list", "--csv", "--q", "Є"], "number,kind\r\n", "GET /v1/operators.csv?q=%D0%84"),
         (
             &["operator", "show", ONE, "--as-of", at],
@@ -158,14 +166,44 @@ fn the_past_and_the_list_are_read_by_command() {
         ),
         (&["site", "history"], "   4 t clerk-2 (clerk) confirmed p-1\n", "GET /v1/sites/history?limit=200"),
     ] {
-        let public = arguments[0] == "site" && arguments[1] != "history";
-        let (code, text, _) = licensing.clerk(arguments);
+        let public = ["register", "site"].contains(&arguments[0]) && arguments.get(1) != Some(&"history");
+        let given = match arguments[0] {
+            "register" => [arguments, &["--licensing", &licensing.url]].concat(),
+            _ => [arguments, &["--licensing", &licensing.url, "--token", "a.b.c"]].concat(),
+        };
+        let (code, text) = crate::said(&given);
         assert!(code == 0 && text.contains(shown), "{arguments:?}: {code} {text}");
         let last = licensing.asked().pop().expect("something was asked");
         assert_eq!((last.line.as_str(), last.token.is_none()), (asked, public), "{arguments:?}");
     }
     let (code, _, err) = licensing.clerk(&["operator", "show", ONE, "--as-of", "yesterday"]);
     assert!(code == 2 && err.contains("not a moment"), "{err}");
+}
+
+#[test]
+fn places_are_proposed_and_what_goes_is_told() {
+    let licensing = Licensing::start(|_, _| {
+        let licences = json!([{"id": 1, "domains": ["x.example"]}, {"id": 2, "domains": ["a.example", "b.example"], "venues": []}]);
+        (200, json!({"id": ONE, "licences": licences}))
+    });
+    let (_folder, order) = document();
+    let ground = ["--law", "l", "--document", "d", "--document-file", &order];
+    let named = ["licence", "place", ONE, "2", "--domain", "b.example", "--domain", "c.example", "--venue", "Київ"];
+    let (code, out, err) = licensing.clerk(&[&named[..], &ground].concat());
+    assert_eq!(code, 0, "{err}");
+    assert!(
+        err.contains("adds domains: c.example\ntakes away domains: a.example\n") && err.contains("adds venues: Київ"),
+        "{err}"
+    );
+    let sent = licensing.asked().pop().expect("a proposal");
+    assert_eq!(sent.line, format!("POST /v1/operators/{ONE}/proposals"));
+    assert_eq!(
+        sent.body["decision"],
+        json!({"type": "place", "licence": 2, "places": {"venues": ["Київ"], "domains": ["b.example", "c.example"], "apps": []}})
+    );
+    assert_eq!(json!(out.trim()), sent.body["id"]);
+    // To name none would take all away.
+    assert_eq!(licensing.clerk(&[&["licence", "place", ONE, "2"][..], &ground].concat()).0, 2);
 }
 
 /// Blocks what stands in a file.

@@ -11,6 +11,7 @@ const COMMANDS: &[&[&str]] = &[
     &["operator"],
     &["licence"],
     &["site"],
+    &["register"],
     &["rehearse"],
     &["conformance"],
     &["send"],
@@ -55,6 +56,7 @@ fn wrong_usage_ends_with_2() {
         &["fsck", "--data", "/no/such/folder"],
         &["health", "no address"],
         &["operator", "key-request", "13013f29-b9df-4b82-ad28-e51596b7e0b4", "--pem", "k.pem", "--env", "prod"],
+        &["register", "--data", &dir, "--as-of", "yesterday"],
         &["verify", "proof", "/no/such/file", "--vkey", "not a key"],
         &[
             "verify",
