@@ -40,7 +40,7 @@ pub struct Conformance {
     /// Records a second that must be held
     #[arg(long, default_value_t = RATE_MIN, value_parser = clap::value_parser!(u32).range(i64::from(RATE_MIN)..))]
     rate: u32,
-    /// The Ed25519 key of those who certify, PKCS#8 PEM [default: the development key of the mesh]
+    /// The Ed25519 or P-256 key of those who certify, PKCS#8 PEM [default: the development key of the mesh]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Who certifies: `iss` of the certificate

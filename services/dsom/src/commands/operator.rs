@@ -62,7 +62,7 @@ enum What {
     /// Makes what the operator's engineer hands in: the public key and the proof that it is theirs
     KeyRequest {
         operator: OperatorId,
-        /// The private key, PKCS#8 PEM; made when it is not there
+        /// The private key, Ed25519 or P-256, PKCS#8 PEM; an Ed25519 key is made when it is not there
         #[arg(long, value_name = "FILE")]
         pem: PathBuf,
         /// The key of the market, or one of the sandbox
