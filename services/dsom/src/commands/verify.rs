@@ -10,6 +10,7 @@ use ledger::batch_signature::VerifyingKey;
 use ledger::note::Verifier;
 use ledger::{Checkpoint, PROOF_BYTES_MAX, SIGNED_RECORD_BYTES_MAX, SignedRecord};
 
+use crate::register::Problem;
 use crate::verify::log::{Also, GoodLog, walk};
 use crate::verify::source::{Source, fetch};
 use crate::verify::{export, receipts};
@@ -60,10 +61,21 @@ fn vkey(given: &str) -> Result<Verifier, Failure> {
     Verifier::parse(text.trim()).map_err(|error| Failure::usage("--vkey is not a key of a log").because(&error))
 }
 
+/// A file that is not what it was taken for; often it is what a service answered in place of it, kept by a client that looks at no status.
+fn no_evidence(path: &Path, bytes: &[u8], what: &str, error: &dyn std::error::Error) -> Failure {
+    match Problem::read(bytes) {
+        Some(Problem { status, code, detail, .. }) => Failure::bad(format!(
+            "{} is no evidence, but what the service answered when it was asked for some: {status} {code}: {detail}",
+            path.display()
+        )),
+        None => Failure::bad(format!("{} {what}", path.display())).because(error),
+    }
+}
+
 /// Proof files: each proves a record, by its block's header, to a signed checkpoint
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  curl -H \"Authorization: Bearer $TOKEN\" -o 7.tlog-proof \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/proof\n  dsom verify proof 7.tlog-proof --vkey log.vkey"
+    after_help = "Example:\n  curl -f -H \"Authorization: Bearer $TOKEN\" -o 7.tlog-proof \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/proof\n  dsom verify proof 7.tlog-proof --vkey log.vkey"
 )]
 struct Proof {
     /// The proof files
@@ -80,8 +92,7 @@ impl Proof {
         for path in &self.proofs {
             let file = files::small(path, PROOF_BYTES_MAX)?;
             let verified = ledger::verify::record_proof(&file, &key);
-            let verified =
-                verified.map_err(|error| Failure::bad(format!("{} proves nothing", path.display())).because(&error))?;
+            let verified = verified.map_err(|error| no_evidence(path, &file, "proves nothing", &error))?;
             let (header, checkpoint) = (&verified.header, &verified.checkpoint);
             say!("{}", String::from_utf8_lossy(&verified.record));
             say!(
@@ -106,7 +117,7 @@ impl Proof {
 /// Signed records: each shows that its operator sent it, by the operator's own key
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  curl -H \"Authorization: Bearer $TOKEN\" -o 7.signed-record \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/signature\n  dsom verify signature 7.signed-record --key operator.jwk.json\n\nWhether the key was the operator's when it signed, the register of keys says."
+    after_help = "Example:\n  curl -f -H \"Authorization: Bearer $TOKEN\" -o 7.signed-record \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/signature\n  dsom verify signature 7.signed-record --key operator.jwk.json\n\nWhether the key was the operator's when it signed, the register of keys says."
 )]
 struct Signature {
     /// The files
@@ -133,11 +144,9 @@ impl Signature {
         let key = VerifyingKey::from_jwk(&jwk.kty, &jwk.crv, &jwk.x, jwk.y.as_deref())
             .map_err(|error| Failure::usage("--key is not a public key that signs batches").because(&error))?;
         for path in &self.files {
-            let nothing = |error: &dyn std::error::Error| {
-                Failure::bad(format!("{} shows nothing", path.display())).because(error)
-            };
-            let file = SignedRecord::parse(&files::small(path, SIGNED_RECORD_BYTES_MAX)?);
-            let file = file.map_err(|error| nothing(&error))?;
+            let bytes = files::small(path, SIGNED_RECORD_BYTES_MAX)?;
+            let nothing = |error: &dyn std::error::Error| no_evidence(path, &bytes, "shows nothing", error);
+            let file = SignedRecord::parse(&bytes).map_err(|error| nothing(&error))?;
             let kept = file.verify(&key).map_err(|error| nothing(&error))?;
             let signature = kept.signature();
             say!("{}", String::from_utf8_lossy(&file.record));
