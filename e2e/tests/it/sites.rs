@@ -13,7 +13,15 @@ async fn sites_are_blocked_by_two_clerks_and_read_by_everybody() {
     let _turn = calm_turn().await;
     let world = World::started().await;
     let told = shell(&world, &walk("docs/SITES.md"));
-    for expected in ["2000 to block, 0 to lift, proposed by", "1500 to block", "казино.укр", "\"lifted\""] {
+    for expected in [
+        "2000 to block, 0 to lift, proposed by clerk-1, until 2",
+        "1500 to block",
+        "\nwww.казино.укр (www.xn--80aodfsg.xn--j1amh): blocked, by xn--80aodfsg.xn--j1amh\n",
+        "\nsite-7.example: lifted\n",
+        "\ntelegram/casino_ua: blocked\n",
+        "\nblocked   2026-11-01 site-70.example\n",
+        " clerk-2 (clerk) confirmed ",
+    ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 

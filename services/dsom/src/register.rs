@@ -30,11 +30,10 @@ pub async fn key_request(
     pem: &std::path::Path,
     env: &str,
     licensing: &str,
-) -> Result<String, Failure> {
+) -> Result<serde_json::Value, Failure> {
     let key = keys::OperatorKey::at(pem)?;
     let proof = enrol::proof(&key, operator, &enrol::issuer(licensing).await?, env);
-    let request = serde_json::json!({"operator": operator, "kid": key.kid, "env": env, "jwk": key.jwk, "proof": proof});
-    Ok(format!("{request:#}"))
+    Ok(serde_json::json!({"operator": operator, "kid": key.kid, "env": env, "jwk": key.jwk, "proof": proof}))
 }
 
 /// A certificate of the published checks: a compact JWS by the key in a file, or by the development key of a mesh.

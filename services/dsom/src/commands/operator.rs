@@ -13,6 +13,9 @@ use super::desk::{AsOf, Desk, Ground, GroundIfAny, proposed, show};
 use crate::register::{self, Route, days_from_now};
 use crate::{Failure, out};
 
+/// For how long a key may be used when nothing else is said, in days.
+const KEY_DAYS: i64 = 365;
+
 /// Looks into the register of operators and changes it, as a clerk
 #[derive(Debug, clap::Args)]
 #[command(
@@ -68,6 +71,9 @@ enum What {
         /// The key of the market, or one of the sandbox
         #[arg(long, default_value = "live", value_parser = ["live", "test"])]
         env: String,
+        /// Print the request that the operator makes itself, with a token of its own, in place of what a clerk is handed
+        #[arg(long)]
+        ask: bool,
     },
     /// Proposes that a key may sign
     AddKey {
@@ -76,7 +82,7 @@ enum What {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// For how many days
-        #[arg(long, default_value_t = 365)]
+        #[arg(long, default_value_t = KEY_DAYS)]
         days: i64,
         #[command(flatten)]
         ground: Ground,
@@ -133,8 +139,12 @@ enum What {
 
 impl Operator {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        if let What::KeyRequest { operator, pem, env } = &self.what {
-            say!("{}", register::key_request(*operator, pem, env, &self.desk.licensing().url()?).await?);
+        if let What::KeyRequest { operator, pem, env, ask } = &self.what {
+            let request = register::key_request(*operator, pem, env, &self.desk.licensing().url()?).await?;
+            match ask {
+                true => say!("{:#}", json!({"id": Uuid::new_v4(), "decision": add_key(&request, KEY_DAYS)})),
+                false => say!("{request:#}"),
+            }
             return Ok(());
         }
         let clerk = self.desk.open()?;
@@ -182,15 +192,7 @@ impl Operator {
                 show(&clerk.post(operator, rest, Some(&json!({"reason": reason}))).await?.body);
                 return Ok(());
             }
-            What::AddKey { operator, key, days, ground } => {
-                let request = json_of(&key)?;
-                let part = |name: &str| request.get(name).cloned().unwrap_or_default();
-                let decision = json!({
-                    "type": "add_key", "jwk": part("jwk"), "env": part("env"), "proof": part("proof"),
-                    "not_before": days_from_now(0), "expires": days_from_now(days),
-                });
-                (operator, decision, ground)
-            }
+            What::AddKey { operator, key, days, ground } => (operator, add_key(&json_of(&key)?, days), ground),
             What::RevokeKey { operator, kid, reason, ground } => {
                 (operator, json!({"type": "revoke_key", "kid": kid, "reason": reason}), ground)
             }
@@ -203,6 +205,15 @@ impl Operator {
         proposed(operator, proposal);
         Ok(())
     }
+}
+
+/// The decision that what `key-request` prints may sign.
+fn add_key(request: &Value, days: i64) -> Value {
+    let part = |name: &str| request.get(name).cloned().unwrap_or_default();
+    json!({
+        "type": "add_key", "jwk": part("jwk"), "env": part("env"), "proof": part("proof"),
+        "not_before": days_from_now(0), "expires": days_from_now(days),
+    })
 }
 
 fn text_of(path: &std::path::Path) -> Result<String, Failure> {

@@ -206,6 +206,29 @@ fn places_are_proposed_and_what_goes_is_told() {
     assert_eq!(licensing.clerk(&[&["licence", "place", ONE, "2"][..], &ground].concat()).0, 2);
 }
 
+#[test]
+fn an_operator_s_own_request_has_the_members_of_the_contract() {
+    let licensing = Licensing::start(|_, _| (200, json!({"issuer": "https://issuer.test"})));
+    let folder = tempfile::tempdir().expect("a folder");
+    let pem = folder.path().join("next.pem").display().to_string();
+    let (code, out, err) = licensing.clerk(&["operator", "key-request", ONE, "--pem", &pem, "--env", "test", "--ask"]);
+    assert_eq!((code, licensing.lines()), (0, vec!["GET /.well-known/oauth-authorization-server".to_owned()]), "{err}");
+    let request: Value = serde_json::from_str(&out).expect("JSON");
+    let contract = include_str!("../../../../contracts/openapi/licensing.json");
+    let contract: Value = serde_json::from_str(contract).expect("JSON");
+    let names = |object: &Value| object.as_object().expect("an object").keys().cloned().collect::<BTreeSet<_>>();
+    let members = |schema: &str| names(&contract["components"]["schemas"][schema]["properties"]);
+    assert_eq!(names(&request), members("KeyRequest"));
+    let mut decision = members("NewKey");
+    decision.insert("type".into());
+    assert_eq!(names(&request["decision"]), decision);
+    assert_eq!(request["decision"]["env"], "test");
+    // Without it: what a clerk is handed, who has to see which key of whom it is.
+    let (_, out, _) = licensing.clerk(&["operator", "key-request", ONE, "--pem", &pem]);
+    let handed: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&handed["operator"], &handed["jwk"]), (&json!(ONE), &request["decision"]["jwk"]));
+}
+
 /// Blocks what stands in a file.
 fn block(licensing: &Licensing, file: &str, order: &str) -> (i32, String, String) {
     let typed = format!(
