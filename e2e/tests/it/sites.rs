@@ -16,6 +16,7 @@ async fn sites_are_blocked_by_two_clerks_and_read_by_everybody() {
     for expected in [
         "2000 to block, 0 to lift, proposed by clerk-1, until 2",
         "1500 to block",
+        "\nblock telegram/casino_ua from 2026-11-01: bets without a licence (act 17)\n",
         "\nwww.казино.укр (www.xn--80aodfsg.xn--j1amh): blocked, by xn--80aodfsg.xn--j1amh\n",
         "\nsite-7.example: lifted\n",
         "\ntelegram/casino_ua: blocked\n",

@@ -65,7 +65,7 @@ enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Data {
     /// Folder of the mesh
-    #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR", global = true)]
+    #[arg(long = "data", value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR")]
     pub dir: PathBuf,
 }
 

@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Data;
 use crate::Failure;
 use crate::mesh::{Layout, MeshFile, keys};
 use crate::register::{Clerk, Place};
 
+/// Above the options that every sub-command takes.
+const HEADING: &str = "Where, and who asks";
+
 /// Where the register is.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Licensing {
-    #[command(flatten)]
-    data: Data,
+    /// Folder of the mesh
+    #[arg(long, value_name = "DIR", default_value = ".dsom", env = "DSOM_DATA_DIR", global = true, help_heading = HEADING)]
+    data: PathBuf,
     /// Base URL of licensing [default: what DIR/mesh.json says]
-    #[arg(long, value_name = "URL", env = "DSOM_LICENSING", global = true)]
+    #[arg(long, value_name = "URL", env = "DSOM_LICENSING", global = true, help_heading = HEADING)]
     licensing: Option<reqwest::Url>,
 }
 
@@ -25,7 +28,7 @@ impl Licensing {
     pub(super) fn url(&self) -> Result<String, Failure> {
         match &self.licensing {
             Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-            None => Ok(MeshFile::read(&self.data.dir)?.licensing),
+            None => Ok(MeshFile::read(&self.data)?.licensing),
         }
     }
 
@@ -41,10 +44,10 @@ pub(super) struct Desk {
     #[command(flatten)]
     at: Licensing,
     /// Token of the person at the OpenID Connect issuer
-    #[arg(long, env = "DSOM_TOKEN", hide_env_values = true, global = true)]
+    #[arg(long, env = "DSOM_TOKEN", hide_env_values = true, global = true, help_heading = HEADING)]
     token: Option<String>,
     /// In a development mesh: the clerk to be
-    #[arg(long = "as", value_name = "SUB", default_value = "clerk-1", global = true)]
+    #[arg(long = "as", value_name = "SUB", default_value = "clerk-1", global = true, help_heading = HEADING)]
     clerk: String,
 }
 
@@ -56,7 +59,7 @@ impl Desk {
 
     /// The folder of the development mesh, as given.
     pub(super) fn data(&self) -> &Path {
-        &self.at.data.dir
+        &self.at.data
     }
 
     /// Where the register is.

@@ -38,6 +38,7 @@ struct Places {
 /// Which licence of which operator.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct Which {
+    /// The operator's id
     operator: OperatorId,
     /// Its number among the operator's applications
     licence: u32,
@@ -47,6 +48,7 @@ struct Which {
 enum What {
     /// Files an application
     Apply {
+        /// The operator's id
         operator: OperatorId,
         /// What it is for
         #[arg(long, value_parser = LicenceKind::ALL.map(LicenceKind::as_str))]
@@ -66,6 +68,7 @@ enum What {
         /// In minor units
         #[arg(long)]
         amount: u64,
+        /// ISO 4217
         #[arg(long, default_value = "UAH")]
         currency: String,
     },
@@ -91,6 +94,7 @@ enum What {
     Refuse {
         #[command(flatten)]
         which: Which,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
@@ -123,6 +127,7 @@ enum What {
     Suspend {
         #[command(flatten)]
         which: Which,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
@@ -139,6 +144,7 @@ enum What {
     Revoke {
         #[command(flatten)]
         which: Which,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]

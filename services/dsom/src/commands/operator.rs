@@ -49,14 +49,19 @@ enum What {
     },
     /// Shows one, with its licences, its keys and what waits for a second person
     Show {
+        /// The operator's id
         operator: OperatorId,
         #[command(flatten)]
         as_of: AsOf,
     },
     /// Shows who did what, and when
-    History { operator: OperatorId },
+    History {
+        /// The operator's id
+        operator: OperatorId,
+    },
     /// Takes one into the register, or changes its names and contacts
     Register {
+        /// The operator's id
         operator: OperatorId,
         /// JSON with edrpou, name, address, email, and brands, name_latin, phone where there are
         #[arg(long, value_name = "FILE")]
@@ -64,6 +69,7 @@ enum What {
     },
     /// Makes what the operator's engineer hands in: the public key and the proof that it is theirs
     KeyRequest {
+        /// The operator's id
         operator: OperatorId,
         /// The private key, Ed25519 or P-256, PKCS#8 PEM; an Ed25519 key is made when it is not there
         #[arg(long, value_name = "FILE")]
@@ -77,6 +83,7 @@ enum What {
     },
     /// Proposes that a key may sign
     AddKey {
+        /// The operator's id
         operator: OperatorId,
         /// What `dsom operator key-request` printed
         #[arg(long, value_name = "FILE")]
@@ -89,8 +96,11 @@ enum What {
     },
     /// Proposes that a key must not sign any more
     RevokeKey {
+        /// The operator's id
         operator: OperatorId,
+        /// The key's name, as `show` lists it
         kid: String,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
@@ -98,7 +108,9 @@ enum What {
     },
     /// Proposes that batches must be signed, or need not be
     RequireSignature {
+        /// The operator's id
         operator: OperatorId,
+        /// Whether they must
         #[arg(action = clap::ArgAction::Set)]
         required: bool,
         #[command(flatten)]
@@ -106,12 +118,15 @@ enum What {
     },
     /// Files the certificate that `dsom conformance` wrote
     Certify {
+        /// The operator's id
         operator: OperatorId,
+        /// The certificate
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
     /// Proposes that the operator sends records of the market
     GoLive {
+        /// The operator's id
         operator: OperatorId,
         #[command(flatten)]
         ground: Ground,
@@ -123,15 +138,20 @@ enum What {
     },
     /// Confirms another's proposal; with a ground, takes up what the operator asked for, for another clerk to confirm
     Confirm {
+        /// The operator's id
         operator: OperatorId,
+        /// Its id, as `proposals` lists it
         proposal: Uuid,
         #[command(flatten)]
         ground: GroundIfAny,
     },
     /// Refuses a proposal, or takes one's own back
     Decline {
+        /// The operator's id
         operator: OperatorId,
+        /// Its id, as `proposals` lists it
         proposal: Uuid,
+        /// Why
         #[arg(long)]
         reason: String,
     },

@@ -70,21 +70,28 @@ enum What {
     Lift {
         #[command(flatten)]
         subjects: Subjects,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
         ground: Ground,
     },
-    /// Lists what waits for another clerk
-    Proposals,
+    /// Lists what waits for another clerk, or shows what one of them holds
+    Proposals {
+        /// The id of one
+        proposal: Option<Uuid>,
+    },
     /// Confirms proposals of another
     Confirm {
+        /// Their ids
         #[arg(required = true)]
         proposals: Vec<Uuid>,
     },
     /// Refuses a proposal, or takes one's own back
     Decline {
+        /// Its id
         proposal: Uuid,
+        /// Why
         #[arg(long)]
         reason: String,
     },
@@ -97,7 +104,8 @@ impl Site {
         match self.what {
             What::Show { subject, as_of } => look::show(&self.desk.licensing().open()?, &subject, as_of.as_of).await,
             What::Search { part, as_of } => look::search(&self.desk.licensing().open()?, part, as_of.as_of).await,
-            What::Proposals => look::proposals(&self.desk.open()?).await,
+            What::Proposals { proposal: None } => look::proposals(&self.desk.open()?).await,
+            What::Proposals { proposal: Some(id) } => look::proposal(&self.desk.open()?, id).await,
             What::History => look::history(&self.desk.open()?).await,
             What::Block { subjects, evidence, reference, evidence_file, from, ground } => {
                 let evidence = json!({"text": evidence, "reference": reference, "hash": sha256_of(&evidence_file)?});

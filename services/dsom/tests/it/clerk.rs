@@ -130,6 +130,14 @@ fn the_past_the_register_and_the_list_are_read_by_command() {
                 {"site": "xn--80aswg.example", "unicode": "сайт.example", "standing": "blocked", "entry": {"blocked_from": "2026-11-01"}},
                 {"account": {"platform": "telegram", "handle": "casino_ua"}, "standing": "lifted"},
             ]}),
+            path if path.starts_with("/v1/sites/proposals/") => json!({
+                "id": OTHER, "outcome": "open", "by": {"sub": "clerk-1", "role": "clerk"}, "blocks": 1, "lifts": 1, "expires": "e",
+                "ground": {"law": "l", "document": "d", "document_hash": "h="},
+                "measure": {
+                    "blocks": [{"site": "a.example", "evidence": {"text": "bets", "reference": "act 1"}, "blocked_from": "2026-11-01"}],
+                    "lifts": [{"account": {"platform": "x", "handle": "b"}, "reason": "stopped"}],
+                },
+            }),
             // The fact of a change, as it was hashed: {"fact":{"proposal":"p-1"}}.
             "/v1/sites/history" => json!({"changes": [
                 {"version": 4, "at": "t", "by": {"sub": "clerk-2", "role": "clerk"}, "type": "confirmed", "change": "eyJmYWN0Ijp7InByb3Bvc2FsIjoicC0xIn19"},
@@ -164,9 +172,15 @@ fn the_past_the_register_and_the_list_are_read_by_command() {
             "blocked   2026-11-01 сайт.example (xn--80aswg.example)\nlifted               telegram/casino_ua\n",
             "GET /v1/sites?limit=1000&q=%D1%81%D0%B0%D0%B9%D1%82",
         ),
+        (
+            &["site", "proposals", OTHER],
+            "until e\nlaw: l\ndocument: d, SHA-256 h=\nblock a.example from 2026-11-01: bets (act 1)\nlift x/b: stopped\n",
+            &format!("GET /v1/sites/proposals/{OTHER}"),
+        ),
         (&["site", "history"], "   4 t clerk-2 (clerk) confirmed p-1\n", "GET /v1/sites/history?limit=200"),
     ] {
-        let public = ["register", "site"].contains(&arguments[0]) && arguments.get(1) != Some(&"history");
+        let public = ["register", "site"].contains(&arguments[0])
+            && !["history", "proposals"].contains(arguments.get(1).unwrap_or(&""));
         let given = match arguments[0] {
             "register" => [arguments, &["--licensing", &licensing.url]].concat(),
             _ => [arguments, &["--licensing", &licensing.url, "--token", "a.b.c"]].concat(),

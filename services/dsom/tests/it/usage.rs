@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use clap::CommandFactory as _;
+
 use crate::said;
 
 const COMMANDS: &[&[&str]] = &[
@@ -39,6 +41,18 @@ fn every_command_has_help_with_an_example() {
             "{command:?}: {text}"
         );
     }
+}
+
+#[test]
+fn every_argument_says_what_it_is() {
+    fn look(command: &clap::Command, dumb: &mut Vec<String>) {
+        let silent = command.get_arguments().filter(|argument| argument.get_help().is_none());
+        dumb.extend(silent.map(|argument| format!("{} {}", command.get_name(), argument.get_id())));
+        command.get_subcommands().for_each(|command| look(command, dumb));
+    }
+    let (command, mut dumb) = (dsom::commands::Arguments::command(), Vec::new());
+    look(&command, &mut dumb);
+    assert!(command.get_subcommands().count() > 10 && dumb.is_empty(), "{dumb:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{PROPOSALS, subjects};
 use crate::Failure;
@@ -47,17 +48,43 @@ pub(super) async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
     let route = Route::to(PROPOSALS).ask("open", true).ask("limit", 200);
     clerk
         .pages(route, |page| {
-            for one in list(page, "proposals") {
-                let count = |name: &str| one.get(name).and_then(Value::as_u64).unwrap_or_default();
-                let (id, blocks, lifts) = (word(one, "id"), count("blocks"), count("lifts"));
-                say!(
-                    "{id}  {blocks} to block, {lifts} to lift, proposed by {}, until {}",
-                    who(one),
-                    word(one, "expires")
-                );
-            }
+            list(page, "proposals").iter().for_each(head);
         })
         .await
+}
+
+/// A proposal with all it holds, for who is to confirm it.
+pub(super) async fn proposal(clerk: &Clerk, id: Uuid) -> Result<(), Failure> {
+    let shown = clerk.get(&Route::to(PROPOSALS).id(id)).await?.body;
+    let part = |of: &Value, name: &str| of.get(name).cloned().unwrap_or_default();
+    head(&shown);
+    let ground = part(&shown, "ground");
+    say!(
+        "law: {}\ndocument: {}, SHA-256 {}",
+        word(&ground, "law"),
+        word(&ground, "document"),
+        word(&ground, "document_hash")
+    );
+    let measure = part(&shown, "measure");
+    for block in list(&measure, "blocks") {
+        let evidence = part(block, "evidence");
+        let (text, reference) = (word(&evidence, "text"), word(&evidence, "reference"));
+        say!("block {} from {}: {text} ({reference})", name(block), word(block, "blocked_from"));
+    }
+    for lift in list(&measure, "lifts") {
+        say!("lift {}: {}", name(lift), word(lift, "reason"));
+    }
+    Ok(())
+}
+
+fn head(one: &Value) {
+    let count = |name: &str| one.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let (id, blocks, lifts) = (word(one, "id"), count("blocks"), count("lifts"));
+    let over = match word(one, "outcome") {
+        "" | "open" => String::new(),
+        outcome => format!(", {outcome}"),
+    };
+    say!("{id}  {blocks} to block, {lifts} to lift, proposed by {}, until {}{over}", who(one), word(one, "expires"));
 }
 
 /// Who decided what, and when.
@@ -69,14 +96,14 @@ pub(super) async fn history(clerk: &Clerk) -> Result<(), Failure> {
                 let version = change.get("version").and_then(Value::as_u64).unwrap_or_default();
                 let role = change.get("by").map(|by| word(by, "role")).unwrap_or_default();
                 let (at, kind) = (word(change, "at"), word(change, "type"));
-                say!("{version:>4} {at} {} ({role}) {kind}{}", who(change), proposal(change));
+                say!("{version:>4} {at} {} ({role}) {kind}{}", who(change), about(change));
             }
         })
         .await
 }
 
 /// The proposal that a change is about, from the bytes that were hashed.
-fn proposal(change: &Value) -> String {
+fn about(change: &Value) -> String {
     let bytes = STANDARD.decode(word(change, "change")).unwrap_or_default();
     let event: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let id = event.get("fact").map(|fact| word(fact, "proposal")).unwrap_or_default();
