@@ -18,11 +18,6 @@ pub const CHAIN_STOPPED: &str = "chain-stopped";
 /// Alert kind: something that chaining stores is not what it was when it was written.
 pub const STORE_DAMAGED: &str = "store-damaged";
 
-/// Alert kind: wagers were accepted that were placed while the licence for them was suspended.
-pub const AFTER_SUSPENSION: &str = "after-suspension";
-/// Alert kind: wagers were accepted that no licence covers.
-pub const OUTSIDE_LICENCE: &str = "outside-licence";
-
 /// CloudEvents `specversion` of all events.
 pub const CE_SPECVERSION: &str = "1.0";
 /// CloudEvents `type` of a sealed block on `LEDGER`.

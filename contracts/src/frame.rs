@@ -9,7 +9,7 @@
 //!   each: first seq u64, count u32, accepted at i64 (Unix ms), root 32
 //! remarks   u16 only in DTX2: number of remarks, at least 1, ordered by batch, kind and flag
 //!   each: batch u16 (index from 0), kind u8, length u16, bytes
-//!     kind 1, flagged: flag u8 (1 after-suspension, 2 outside-licence), then runs of records: offset within the batch u32,
+//!     kind 1, flagged: flag u8 (1 after-suspension, 2 outside-licence, 3 reported-late), then runs of records: offset within the batch u32,
 //!       count u32, ascending and disjoint; the runs of one flag may go on in the next remark
 //!     kind 2, signed: the batch's signature, ASCII, at most 1,024 bytes
 //!     kind 3, signed from further back: records before the batch u32, root over them and the batch 32, then as kind 2. The

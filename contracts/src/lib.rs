@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod batch;
 pub mod block;
+pub mod conformance;
 pub mod events;
 pub mod export;
 pub mod frame;

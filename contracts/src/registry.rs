@@ -99,6 +99,11 @@ impl ActiveTime {
     pub fn holds(&self, at: UnixMillis) -> bool {
         self.from <= at && self.until.is_none_or(|until| at < until)
     }
+
+    /// Whether what is told of it at a moment is told in time: while it lasts, or [`LATE_MS`] after.
+    pub fn hears(&self, received: UnixMillis) -> bool {
+        self.until.is_none_or(|until| received.0 < until.0.saturating_add(LATE_MS))
+    }
 }
 
 /// A licence as the other services need it.
@@ -184,28 +189,37 @@ pub enum Flag {
     AfterSuspension,
     /// A wager whose vertical no licence of the operator covered at its time.
     OutsideLicence,
+    /// A wager of a time in which its licence was active that came long after that time had ended: anybody can date a wager back.
+    ReportedLate,
 }
+
+/// How long after a licence was suspended or ended a wager of before may still come without being flagged, in milliseconds.
+pub const LATE_MS: i64 = 5 * 60 * 1_000;
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 2] = [Self::AfterSuspension, Self::OutsideLicence];
+    pub const ALL: [Self; 3] = [Self::AfterSuspension, Self::OutsideLicence, Self::ReportedLate];
 
     /// As on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AfterSuspension => "after-suspension",
             Self::OutsideLicence => "outside-licence",
+            Self::ReportedLate => "reported-late",
         }
     }
 }
 
 impl OperatorStanding {
-    /// What is to be said of a wager of a vertical at a time, if anything.
-    pub fn flag(&self, vertical: Vertical, at: UnixMillis) -> Option<Flag> {
-        let mut suspended = false;
+    /// What is to be said of a wager of a vertical at a time, received at another, if anything.
+    pub fn flag(&self, vertical: Vertical, at: UnixMillis, received: UnixMillis) -> Option<Flag> {
+        let (mut late, mut suspended) = (false, false);
         for licence in self.licences.iter().filter(|licence| licence.kind.verticals().contains(&vertical)) {
-            if licence.active.iter().any(|time| time.holds(at)) {
-                return None;
+            if let Some(time) = licence.active.iter().find(|time| time.holds(at)) {
+                if time.hears(received) {
+                    return None;
+                }
+                late = true;
             }
             // Between two active times, or after the last and before the licence ended, it was suspended.
             let before = licence.active.iter().any(|time| time.until.is_some_and(|until| until <= at));
@@ -214,7 +228,11 @@ impl OperatorStanding {
             let lasted = licence.ends.map_or(licence.state == LicenceState::Suspended, |ends| at < ends);
             suspended |= before && (after || lasted);
         }
-        Some(if suspended { Flag::AfterSuspension } else { Flag::OutsideLicence })
+        Some(match (late, suspended) {
+            (true, _) => Flag::ReportedLate,
+            (false, true) => Flag::AfterSuspension,
+            (false, false) => Flag::OutsideLicence,
+        })
     }
 }
 
@@ -258,11 +276,12 @@ mod tests {
             (400, Some(AfterSuspension)),
             (9_999, Some(AfterSuspension)),
         ] {
-            assert_eq!(now.flag(Vertical::Betting, UnixMillis(at)), expected, "at {at}");
-            assert_eq!(now.flag(Vertical::Slots, UnixMillis(at)), Some(OutsideLicence));
+            assert_eq!(now.flag(Vertical::Betting, UnixMillis(at), UnixMillis(at)), expected, "at {at}");
+            assert_eq!(now.flag(Vertical::Slots, UnixMillis(at), UnixMillis(at)), Some(OutsideLicence));
         }
         let revoked = licence(LicenceKind::Betting, LicenceState::Revoked, &[(100, Some(200))]);
-        assert_eq!(standing(vec![revoked]).flag(Vertical::Betting, UnixMillis(250)), Some(OutsideLicence));
+        let revoked = standing(vec![revoked]);
+        assert_eq!(revoked.flag(Vertical::Betting, UnixMillis(250), UnixMillis(250)), Some(OutsideLicence));
     }
 
     #[test]
@@ -280,13 +299,38 @@ mod tests {
                 (299, Some(AfterSuspension)),
                 (300, Some(OutsideLicence)),
             ] {
-                assert_eq!(now.flag(Vertical::Betting, UnixMillis(at)), expected, "{state:?} at {at}");
+                assert_eq!(now.flag(Vertical::Betting, UnixMillis(at), UnixMillis(at)), expected, "{state:?} at {at}");
             }
         }
         // Taken away while it was active: there was no suspension.
         let mut taken = licence(LicenceKind::Betting, LicenceState::Revoked, &[(100, Some(200))]);
         taken.ends = Some(UnixMillis(200));
-        assert_eq!(standing(vec![taken]).flag(Vertical::Betting, UnixMillis(200)), Some(OutsideLicence));
+        let taken = standing(vec![taken]);
+        assert_eq!(taken.flag(Vertical::Betting, UnixMillis(200), UnixMillis(200)), Some(OutsideLicence));
+    }
+
+    #[test]
+    fn a_wager_of_before_a_suspension_that_comes_long_after_it_is_told_apart() {
+        // Suspended 1,000-400,000, active again from then on; five minutes are 300,000.
+        let held = licence(LicenceKind::Betting, LicenceState::Active, &[(100, Some(1_000)), (400_000, None)]);
+        let now = standing(vec![held]);
+        let flag = |at, received| now.flag(Vertical::Betting, UnixMillis(at), UnixMillis(received));
+        for (at, received, expected) in [
+            (999, 999, None),
+            (999, 300_999, None),
+            (999, 301_000, Some(Flag::ReportedLate)),
+            (999, 900_000, Some(Flag::ReportedLate)),
+            (1_000, 301_000, Some(Flag::AfterSuspension)),
+            (400_000, i64::MAX, None),
+        ] {
+            assert_eq!(flag(at, received), expected, "of {at}, received at {received}");
+        }
+        // Another licence that still holds hears it.
+        let other = licence(LicenceKind::OnlineCasino, LicenceState::Active, &[(1, None)]);
+        let gone = licence(LicenceKind::Betting, LicenceState::Revoked, &[(1, Some(1_000))]);
+        let both = standing(vec![gone, other]);
+        assert_eq!(both.flag(Vertical::Virtual, UnixMillis(5), UnixMillis(900_000)), None);
+        assert_eq!(both.flag(Vertical::Betting, UnixMillis(5), UnixMillis(900_000)), Some(Flag::ReportedLate));
     }
 
     #[test]
@@ -302,8 +346,8 @@ mod tests {
         let gone = licence(LicenceKind::OnlineCasino, LicenceState::Revoked, &[(1, Some(2))]);
         let held = licence(LicenceKind::Betting, LicenceState::Active, &[(1, None)]);
         let now = standing(vec![gone, held]);
-        assert_eq!(now.flag(Vertical::Virtual, UnixMillis(5)), None);
-        assert_eq!(now.flag(Vertical::Slots, UnixMillis(5)), Some(Flag::OutsideLicence));
+        assert_eq!(now.flag(Vertical::Virtual, UnixMillis(5), UnixMillis(5)), None);
+        assert_eq!(now.flag(Vertical::Slots, UnixMillis(5), UnixMillis(5)), Some(Flag::OutsideLicence));
     }
 
     #[test]

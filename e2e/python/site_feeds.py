@@ -3,6 +3,7 @@
 usage: site_feeds.py LICENSING NAME...
 """
 
+import datetime
 import json
 import sys
 
@@ -10,9 +11,10 @@ import dns.name
 import dns.rdatatype
 import dns.zone
 import requests
-from joserfc.errors import BadSignatureError
+from joserfc.errors import BadSignatureError, UnsupportedHeaderError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry, deserialize_compact
+from joserfc.registry import HeaderParameter
 
 licensing, *names = sys.argv[1:]
 keys = KeySet.import_key_set(requests.get(f"{licensing}/jwks.json", timeout=10).json())
@@ -35,6 +37,25 @@ def signed(path):
         return answer
     raise AssertionError(f"a changed {path} is not refused")
 
+
+def of_the_past(path):
+    """A reader of the feed of now must refuse a feed of a moment, though it is signed with the same key; who asked for it takes it."""
+    moment = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    answer = requests.get(f"{licensing}{path}", params={"as_of": moment}, timeout=10)
+    answer.raise_for_status()
+    jws = answer.headers["DSOM-Feed-Signature"]
+    past = JWSRegistry({"as_of": HeaderParameter("the moment", "str")}, ["EdDSA"])
+    past.max_payload_length = registry.max_payload_length
+    assert deserialize_compact(jws, keys, payload=answer.content, registry=past).headers()["as_of"] == moment
+    try:
+        deserialize_compact(jws, keys, payload=answer.content, registry=registry)
+    except UnsupportedHeaderError:
+        return
+    raise AssertionError(f"{path} as of a moment is taken for that of now")
+
+
+for path in ["/v1/sites.txt", "/v1/sites.json", "/v1/sites.rpz"]:
+    of_the_past(path)
 
 text = signed("/v1/sites.txt").text
 feed = signed("/v1/sites.json").json()

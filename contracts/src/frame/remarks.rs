@@ -192,6 +192,7 @@ fn number_of(flag: Flag) -> u8 {
     match flag {
         Flag::AfterSuspension => 1,
         Flag::OutsideLicence => 2,
+        Flag::ReportedLate => 3,
     }
 }
 

@@ -70,6 +70,10 @@ async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_seco
         assert!(sent < FOLLOWED, "wagers are not flagged {sent:?} after the suspension");
     };
     println!("wagers are flagged {flagged:?} after the suspension was confirmed");
+    let inspector = shell(&world, "dsom token --person inspector-1 --role inspector");
+    let url = format!("{}/v1/records/{OPERATOR}/0/{seq}", mesh.chaining);
+    let seen = world.http.get(url).bearer_auth(inspector.trim()).send().await.expect("answers");
+    assert_eq!(seen.headers()["dsom-flags"], "after-suspension", "the regulator sees it");
 
     let decided = decide(&format!("dsom operator revoke-key {OPERATOR} {kid} --reason c"));
     // When the first request was sent that was not let in; none may be let in after it. A token of the very second of the revocation

@@ -7,13 +7,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use contracts::conformance::{CHECKLIST, RATE_MIN, RATE_S};
 use contracts::registry::LicenceKind;
 use contracts::traffic::{Exchange, Forced, Kept, Sent};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-
-/// The name of this list of checks; another list has another name.
-pub const CHECKLIST: &str = "dsom.conformance.v1";
 
 /// Records that must have been taken.
 pub const RECORDS_MIN: u64 = 1_000;
@@ -31,10 +29,6 @@ pub const AHEAD_MS_MAX: i64 = 2_000;
 pub const AGE_MS_MAX: i64 = 60_000;
 /// Batches by which clocks are judged.
 pub const CLOCK_BATCHES_MIN: usize = 10;
-/// How long the rate must be held, in seconds.
-pub const RATE_S: i64 = 20;
-/// The rate that must be held at least, in records a second.
-pub const RATE_MIN: u32 = 50;
 /// How long sending may pause where the key changes, in milliseconds.
 pub const ROTATION_MS_MAX: i64 = 60_000;
 

@@ -58,6 +58,9 @@ pub struct Config {
     /// The lists of checks whose certificates count, separated by commas.
     #[serde(default = "Config::conformance_checklists")]
     pub conformance_checklists: String,
+    /// Whose certificates count: `iss` of those who certify, separated by commas.
+    #[serde(default = "Config::conformance_issuers")]
+    pub conformance_issuers: String,
     /// Name of the response policy zone that carries the block list.
     pub rpz_origin: String,
     /// Name server of that zone.
@@ -124,7 +127,12 @@ impl Config {
     }
 
     fn conformance_checklists() -> String {
-        "dsom.conformance.v1".to_owned()
+        contracts::conformance::CHECKLIST.to_owned()
+    }
+
+    /// What `dsom conformance` says unless it is told another name.
+    fn conformance_issuers() -> String {
+        "https://conformance.dsom.localhost".to_owned()
     }
 
     fn client_tokens_per_s_max() -> u32 {

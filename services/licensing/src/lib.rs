@@ -30,6 +30,7 @@ use actors::sites::{ListAccess, Surroundings};
 use actors::{Admissions, Desks, Directory, Follower, Teller};
 use config::Config;
 use domain::calendar::Calendar;
+use domain::operator::certificate::Accepted;
 use error::StartError;
 use events::RegistryStream;
 use http::{CertificateKeys, Issuer, Service, World, WriteRates};
@@ -96,8 +97,10 @@ pub fn main() -> ExitCode {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     runtime::serve::require_free(config.listen).map_err(|source| StartError::Serve { addr: config.listen, source })?;
     let signer = SigningKey::load(&config.token_key).map_err(|error| StartError::TokenKey(error.into()))?;
-    let checklists = Config::parts(&config.conformance_checklists).map(str::to_owned).collect();
-    let certificates = CertificateKeys::load(config.conformance_jwks.as_deref(), checklists);
+    let parts = |list: &str| Config::parts(list).map(str::to_owned).collect();
+    let accepted =
+        Accepted { issuers: parts(&config.conformance_issuers), checklists: parts(&config.conformance_checklists) };
+    let certificates = CertificateKeys::load(config.conformance_jwks.as_deref(), accepted);
     let certificates = certificates.map_err(StartError::Certificates)?;
     let holidays = Config::parts(&config.holidays);
     let calendar = Calendar::new(&config.time_zone, holidays).map_err(StartError::Calendar)?;

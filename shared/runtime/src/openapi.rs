@@ -32,6 +32,80 @@ pub struct Problem {
     retry: String,
     /// The id of this request, also in the header `X-Request-Id`.
     request_id: String,
+    /// Of `invalid-records`, `invalid-form` and some of `conflict`: each thing that is wrong, at most 100 of them.
+    #[schema(nullable = false, max_items = 100)]
+    errors: Option<Vec<ProblemPart>>,
+    /// Of `gap` and `not-consecutive`: the seq to send from.
+    #[schema(nullable = false)]
+    expected_seq: Option<u64>,
+    /// Of `not-consecutive`, `reserialised` and `rewrite-attempt`: the seq of the record in question.
+    #[schema(nullable = false)]
+    seq: Option<u64>,
+    /// Of `not-consecutive`: the place of the record in the batch, from 0.
+    #[schema(nullable = false)]
+    index: Option<u64>,
+    /// Of `reserialised` and `rewrite-attempt`: how many records differ.
+    #[schema(nullable = false)]
+    records: Option<u64>,
+    /// Of `reserialised` and `rewrite-attempt`: the RFC 6962 leaf hash of the record as it was accepted, base64.
+    #[schema(nullable = false)]
+    accepted_leaf: Option<String>,
+    /// Of `reserialised` and `rewrite-attempt`: the leaf hash of the record as it was sent now, base64.
+    #[schema(nullable = false)]
+    sent_leaf: Option<String>,
+    /// Of `bad-signature`, and of `unauthorized` where a token is bound to a certificate: a stable word for why.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// Of `stale`: the version that is there now.
+    #[schema(nullable = false)]
+    version: Option<u64>,
+    /// Of `gone`: the serial that was asked for.
+    #[schema(nullable = false)]
+    since: Option<u32>,
+}
+
+/// One thing that is wrong with a body.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
+pub struct ProblemPart {
+    /// JSON pointer: into the record, or into the form.
+    pointer: String,
+    /// The same for people.
+    detail: String,
+    /// Stable word for what is wrong; forms about operators have none.
+    #[schema(nullable = false)]
+    code: Option<String>,
+    /// The place of the record in the batch, from 0; of records alone.
+    #[schema(nullable = false)]
+    index: Option<u64>,
+    /// The seq of the record, where it could be read; of records alone.
+    seq: Option<u64>,
+}
+
+/// A JWK Set (RFC 7517).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
+pub struct JwkSet {
+    /// The key that signs, and those before and after it.
+    keys: Vec<PublicKey>,
+}
+
+/// An Ed25519 public key (RFC 8037).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; a test holds it to what is sent")]
+pub struct PublicKey {
+    /// `OKP`.
+    kty: String,
+    /// `Ed25519`.
+    crv: String,
+    /// `EdDSA`.
+    alg: String,
+    /// `sig`.
+    r#use: String,
+    /// Its RFC 7638 thumbprint.
+    kid: String,
+    /// 32 bytes, base64url without padding.
+    x: String,
 }
 
 /// The finished document, pretty-printed. [`Problem`] must be among its schemas.

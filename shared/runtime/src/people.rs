@@ -137,6 +137,7 @@ pub enum PeopleError {
 
 /// Checks the tokens of people.
 pub struct People {
+    issuer: String,
     checker: Arc<Checker<Who>>,
 }
 
@@ -171,7 +172,7 @@ impl People {
             Some(place) => Source::new(place)?,
             None => Source::discovered(&config.issuer)?,
         };
-        let (names, config) = (config.names()?, config.clone());
+        let (names, config, issuer) = (config.names()?, config.clone(), config.issuer.clone());
         let read = move |text: &str, keys: &Keys| {
             let Claims { sub, exp, more } = token::claims(text, token::PEOPLE, keys, &config.issuer, &config.audience)?;
             if sub.is_empty() || sub.len() > SUB_BYTES_MAX {
@@ -181,7 +182,12 @@ impl People {
             Ok(Who { sub, roles, ends_s: token::ends_s(exp) })
         };
         let checker = Checker::start(source, Kinds::OpenId, Box::new(read)).await?;
-        Ok(Arc::new(Self { checker }))
+        Ok(Arc::new(Self { issuer, checker }))
+    }
+
+    /// Whether a token says that it is of people's issuer; whether it is, its check tells.
+    pub(crate) fn are_named_by(&self, token: &str) -> bool {
+        token::named_issuer(token).is_some_and(|named| *named == *self.issuer)
     }
 
     /// For readiness: whether there are keys to check with.

@@ -9,6 +9,7 @@
     reason = "a test that cannot build its world must stop"
 )]
 
+mod answers;
 mod between;
 mod cql;
 mod data;
@@ -19,6 +20,7 @@ mod proxy;
 pub mod register;
 mod wait;
 
+pub use answers::{Answers, Exchanged};
 pub use between::{APPLIED, CqlProxy, Happened};
 pub use cql::CqlKeyspace;
 pub use data::{DataFile, data_dir, data_files, expected};

@@ -17,7 +17,7 @@ use actix_web::web;
 use contracts::frame::Unpacker;
 use contracts::problems::Code;
 use contracts::{Height, OperatorId};
-use runtime::{ApiError, Caller};
+use runtime::{ApiError, Reader, Role};
 use tokio::sync::watch;
 
 use crate::actors::log::Shown;
@@ -28,6 +28,8 @@ use turns::{Turn, Turns};
 
 /// Scope that lets an operator read its own records, proofs and chain.
 pub const RECORDS_READ: &str = "records:read";
+/// People who may read those of any operator: who looks into operators, at their taxes, or checks everything.
+const READERS: &[Role] = &[Role::Inspector, Role::Tax, Role::Auditor];
 
 /// What the routes work with.
 pub struct Service {
@@ -88,11 +90,10 @@ where
     text.parse().map_err(|error| ApiError::new(Code::BadRequest, format!("{name}: {error}")))
 }
 
-/// The operator of the path, who must be the caller.
-fn own(caller: &Caller, text: &str) -> Result<OperatorId, ApiError> {
-    caller.require(RECORDS_READ)?;
+/// The operator of the path, whose records the caller may read.
+fn readable(reader: &Reader, text: &str) -> Result<OperatorId, ApiError> {
     let operator = part("operator", text)?;
-    caller.require_own(operator)?;
+    reader.require(operator, RECORDS_READ, READERS)?;
     Ok(operator)
 }
 

@@ -2,7 +2,8 @@
 
 use contracts::problems::Code;
 use runtime::openapi::{Problem, Refusals, finish};
-use utoipa::OpenApi;
+use serde_json::{Map, Value};
+use utoipa::{OpenApi, ToSchema};
 
 /// What every route with a token can answer.
 const ALWAYS: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::Unavailable, Code::Internal];
@@ -23,6 +24,10 @@ const REFUSALS: &[Refusals] = &[
     ("/log/vkey", "get", &[]),
     ("/log/tile/{path}", "get", &[PUBLIC]),
 ];
+
+/// A record in the operator's own bytes; `contracts/schemas/record.json` says what is in it.
+#[derive(serde::Serialize, ToSchema)]
+pub struct Record(Map<String, Value>);
 
 /// The routes.
 #[derive(OpenApi)]
@@ -56,12 +61,16 @@ pub fn document() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     #[test]
     fn the_document_in_git_is_this_one() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi/chaining.json");
         runtime::openapi::compare(&path, &document()).expect("the document in git is this one");
+    }
+
+    #[test]
+    fn it_says_of_every_body_and_answer_what_is_in_it() {
+        assert_eq!(testkit::Answers::in_document(&document()).left_open(), Vec::<String>::new());
     }
 
     #[test]

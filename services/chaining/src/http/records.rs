@@ -9,10 +9,10 @@ use contracts::frame::Unpacker;
 use contracts::problems::Code;
 use contracts::{Hash, Height, OperatorId, Seq, StreamNo};
 use ledger::{RecordProof, SignedRecord, TileId, TlogProof, Tree, inclusion_from_tiles, inclusion_tiles};
-use runtime::{ApiError, Caller};
+use runtime::{ApiError, Reader};
 
 use super::turns::Turn;
-use super::{Service, own, part, unavailable};
+use super::{Service, part, readable, unavailable};
 use crate::domain::read::{Found, OpenBlock, SignedRecords};
 use crate::storage::StoredBlock;
 
@@ -25,30 +25,32 @@ const PROOF_TYPE: &str = "text/plain; charset=utf-8";
 const FLAGS: &str = "dsom-flags";
 
 /// The bytes of a record, exactly as the operator sent them. `DSOM-Flags` says what is known of it beside them: `after-suspension`, it
-/// is a wager of a time in which the licence was suspended; `outside-licence`, no licence covered it.
+/// is a wager of a time in which the licence was suspended; `outside-licence`, no licence covered it; `reported-late`, it is said to be of
+/// a time in which its licence was active, and came more than five minutes after that had ended.
 #[utoipa::path(
     get,
     path = "/v1/records/{operator}/{stream}/{seq}",
     tag = "records",
     params(
-        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("operator" = String, Path, description = "The operator: the caller itself, or any for people"),
         ("stream" = u8, Path, description = "The stream, 0 to 255"),
         ("seq" = u64, Path, description = "The record's seq"),
     ),
-    security(("bearer" = ["records:read"])),
+    security(("bearer" = ["records:read"]), ("bearer" = ["inspector"]), ("bearer" = ["tax"]), ("bearer" = ["auditor"])),
     responses((
         status = 200,
         description = "The record",
         content_type = "application/json",
+        body = super::openapi::Record,
         headers(("DSOM-Flags" = String, description = "Its flags, with commas between; missing when it has none"))
     ))
 )]
 pub async fn get(
-    caller: Caller,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
-    let place = Place::read(&caller, &path)?;
+    let place = Place::read(&reader, &path)?;
     let turn = service.turns.soon().await?;
     let (_, open) = place.open(&service, &turn).await?;
     let found = place.find(open).await?.1;
@@ -67,19 +69,19 @@ pub async fn get(
     path = "/v1/records/{operator}/{stream}/{seq}/signature",
     tag = "records",
     params(
-        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("operator" = String, Path, description = "The operator: the caller itself, or any for people"),
         ("stream" = u8, Path, description = "The stream, 0 to 255"),
         ("seq" = u64, Path, description = "The record's seq"),
     ),
-    security(("bearer" = ["records:read"])),
+    security(("bearer" = ["records:read"]), ("bearer" = ["inspector"]), ("bearer" = ["tax"]), ("bearer" = ["auditor"])),
     responses((status = 200, description = "A .signed-record file", content_type = "text/plain"))
 )]
 pub async fn signature(
-    caller: Caller,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
-    let place = Place::read(&caller, &path)?;
+    let place = Place::read(&reader, &path)?;
     let turn = service.turns.soon().await?;
     let (_, open) = place.open(&service, &turn).await?;
     let (open, found) = place.find(open).await?;
@@ -132,19 +134,19 @@ async fn signed_leaves(
     path = "/v1/records/{operator}/{stream}/{seq}/proof",
     tag = "records",
     params(
-        ("operator" = String, Path, description = "The operator, who must be the caller"),
+        ("operator" = String, Path, description = "The operator: the caller itself, or any for people"),
         ("stream" = u8, Path, description = "The stream, 0 to 255"),
         ("seq" = u64, Path, description = "The record's seq"),
     ),
-    security(("bearer" = ["records:read"])),
+    security(("bearer" = ["records:read"]), ("bearer" = ["inspector"]), ("bearer" = ["tax"]), ("bearer" = ["auditor"])),
     responses((status = 200, description = "A .tlog-proof file", content_type = "text/plain"))
 )]
 pub async fn proof(
-    caller: Caller,
+    reader: Reader,
     path: web::Path<(String, String, String)>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
-    let place = Place::read(&caller, &path)?;
+    let place = Place::read(&reader, &path)?;
     // The checkpoint is waited for before the turn, which holds a block in memory.
     let height = place.height(&service).await?;
     let (index, size, note) = published(&service, place.operator, height).await?;
@@ -175,8 +177,8 @@ struct Place {
 }
 
 impl Place {
-    fn read(caller: &Caller, (operator, stream, seq): &(String, String, String)) -> Result<Self, ApiError> {
-        Ok(Self { operator: own(caller, operator)?, stream: part("stream", stream)?, seq: part("seq", seq)? })
+    fn read(reader: &Reader, (operator, stream, seq): &(String, String, String)) -> Result<Self, ApiError> {
+        Ok(Self { operator: readable(reader, operator)?, stream: part("stream", stream)?, seq: part("seq", seq)? })
     }
 
     /// An answer that is kept as a file, named after the record.

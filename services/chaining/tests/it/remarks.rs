@@ -20,9 +20,10 @@ use contracts::registry::Flag;
 use contracts::{Hash, Height};
 use ledger::SignedRecord;
 use ledger::batch_signature::{Covered, KeyId, SigningKey, StoredSignature};
-use runtime::{Auth, AuthConfig};
+use runtime::people::OidcConfig;
+use runtime::{Auth, AuthConfig, People};
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer};
+use testkit::{AUDIENCE, Answers, Exchanged, ISSUER, Issuer, NatsServer};
 use tokio::sync::watch;
 
 use crate::world::{append, connect, frame, key, now, open, operator, publish, record, sealed, start};
@@ -102,15 +103,34 @@ async fn flags_and_signatures_are_read_with_their_records() {
         client_cert: Default::default(),
     };
     let auth = Auth::start(&config, None).await.unwrap();
-    let app = App::new().app_data(auth).configure(|config| configure(config, routes));
+    let regulator = Issuer::new();
+    let of_people = dir.path().join("people.json");
+    regulator.write_jwks(&of_people);
+    let oidc = OidcConfig {
+        issuer: "https://id.example".to_owned(),
+        audience: "dsom-people".to_owned(),
+        jwks: Some(of_people.display().to_string()),
+        roles_claim: "roles".to_owned(),
+        roles: String::new(),
+    };
+    let people = People::start(&oidc).await.unwrap();
+    let app = App::new().app_data(auth).app_data(people).configure(|config| configure(config, routes));
     let app = test::init_service(app).await;
+    let documented = Answers::of("chaining");
     let get = async |path: String, token: String| {
         let request = test::TestRequest::get().uri(&path).insert_header(("authorization", format!("Bearer {token}")));
         let answer = test::call_service(&app, request.to_request()).await;
         let flags = answer.headers().get("dsom-flags").map(|flags| flags.to_str().unwrap().to_owned());
-        (answer.status(), flags, test::read_body(answer).await)
+        let (status, media) = (answer.status(), answer.headers().get("content-type").cloned());
+        let body = test::read_body(answer).await;
+        let media = media.as_ref().map(|media| media.to_str().unwrap());
+        let exchanged =
+            Exchanged { method: "GET", path: &path, sent: None, status: status.as_u16(), media, body: &body };
+        documented.hold(exchanged);
+        (status, flags, body)
     };
     let token = || issuer.token(operator(1), "records:read");
+    assert_eq!(get(format!("/v1/chains/{}", operator(1)), token()).await.0, StatusCode::OK);
     let path = |seq: u64, what: &str| format!("/v1/records/{}/0/{seq}{what}", operator(1));
 
     for (seq, flags) in [
@@ -125,6 +145,26 @@ async fn flags_and_signatures_are_read_with_their_records() {
         assert_eq!((status, found.as_deref()), (StatusCode::OK, flags), "seq {seq}");
         assert_eq!(body, record(0, seq));
     }
+
+    // The regulator's people read those of any operator, by their role; who is of neither issuer does not.
+    let person = |signer: &Issuer, roles: &[&str]| {
+        signer.sign(&json!({
+            "iss": "https://id.example", "aud": "dsom-people", "sub": "p-1", "exp": 4_102_444_800_u64, "roles": roles,
+        }))
+    };
+    for (role, status) in [
+        ("inspector", StatusCode::OK),
+        ("tax", StatusCode::OK),
+        ("auditor", StatusCode::OK),
+        ("analyst", StatusCode::FORBIDDEN),
+        ("clerk", StatusCode::FORBIDDEN),
+    ] {
+        let (found, flags, _) = get(path(8, ""), person(&regulator, &[role])).await;
+        assert_eq!(found, status, "{role}");
+        assert_eq!(flags.is_some(), status == StatusCode::OK, "{role}");
+    }
+    assert_eq!(get(path(8, ""), person(&issuer, &["auditor"])).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(get(path(8, ""), issuer.token(operator(2), "records:read")).await.0, StatusCode::FORBIDDEN);
 
     let block: Value = serde_json::from_slice(&get(format!("/v1/blocks/{}/2", operator(1)), token()).await.2).unwrap();
     assert_eq!(

@@ -165,6 +165,14 @@ pub(super) fn who(value: &Value) -> &str {
     }
 }
 
+/// Whether a page of a history is not where it ends although there is more of it.
+pub(super) fn undamaged(page: &Value, what: &str) -> Result<(), Failure> {
+    match page.get("damaged") {
+        Some(damaged) => Err(Failure::bad(format!("{what} is damaged and ends here: {}", word(damaged, "reason")))),
+        None => Ok(()),
+    }
+}
+
 /// The members of a list; none where there is no list.
 pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()

@@ -58,6 +58,8 @@ enum What {
     History {
         /// The operator's id
         operator: OperatorId,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Takes one into the register, or changes its names and contacts
     Register {
@@ -188,7 +190,7 @@ impl Operator {
                 show(&clerk.get(&route).await?.body);
                 return Ok(());
             }
-            What::History { operator } => return look::history(&clerk, operator).await,
+            What::History { operator, as_of } => return look::history(&clerk, operator, as_of.as_of).await,
             What::Register { operator, entity } => {
                 let entity = json_of(&entity)?;
                 let tag = clerk.operator(operator).await?.map(|known| known.tag);

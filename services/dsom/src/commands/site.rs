@@ -80,6 +80,8 @@ enum What {
     Proposals {
         /// The id of one
         proposal: Option<Uuid>,
+        #[command(flatten)]
+        as_of: AsOf,
     },
     /// Confirms proposals of another
     Confirm {
@@ -96,7 +98,10 @@ enum What {
         reason: String,
     },
     /// Shows who decided what about the list, and when
-    History,
+    History {
+        #[command(flatten)]
+        as_of: AsOf,
+    },
 }
 
 impl Site {
@@ -104,9 +109,9 @@ impl Site {
         match self.what {
             What::Show { subject, as_of } => look::show(&self.desk.licensing().open()?, &subject, as_of.as_of).await,
             What::Search { part, as_of } => look::search(&self.desk.licensing().open()?, part, as_of.as_of).await,
-            What::Proposals { proposal: None } => look::proposals(&self.desk.open()?).await,
-            What::Proposals { proposal: Some(id) } => look::proposal(&self.desk.open()?, id).await,
-            What::History => look::history(&self.desk.open()?).await,
+            What::Proposals { proposal: None, as_of } => look::proposals(&self.desk.open()?, as_of.as_of).await,
+            What::Proposals { proposal: Some(id), as_of } => look::proposal(&self.desk.open()?, id, as_of.as_of).await,
+            What::History { as_of } => look::history(&self.desk.open()?, as_of.as_of).await,
             What::Block { subjects, evidence, reference, evidence_file, from, ground } => {
                 let evidence = json!({"text": evidence, "reference": reference, "hash": sha256_of(&evidence_file)?});
                 let more = json!({"evidence": evidence, "blocked_from": from});

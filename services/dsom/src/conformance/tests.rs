@@ -106,6 +106,7 @@ fn good_traffic_passes_every_check() {
     assert!(report.passed(), "{told:?}");
     let ids: Vec<_> = report.checks.iter().map(|check| check.id).collect();
     assert_eq!(ids, ["formats", "gaps", "retries", "rewrite-refusal", "clock", "rate", "rotation"]);
+    assert_eq!(ids, contracts::conformance::CHECKS, "what licensing asks for");
     assert_eq!((report.exchanges, report.span), (59, Some((BEGIN, BEGIN + 24_500))));
 }
 

@@ -195,6 +195,7 @@ impl Mesh {
                 ("TEST_TOKEN_KEY", path("keys/test-token.pem")),
                 ("TEST_TOKEN_AUDIENCE", keys::TEST_TOKEN_AUDIENCE.to_owned()),
                 ("CONFORMANCE_JWKS", path("keys/conformance.jwks.json")),
+                ("CONFORMANCE_ISSUERS", keys::CONFORMANCE_ISSUER.to_owned()),
                 // The second is that of operators whom `dsom` itself takes through the register.
                 ("CONFORMANCE_CHECKLISTS", format!("{CHECKLIST},{}", keys::UNCHECKED)),
                 ("RPZ_ORIGIN", keys::RPZ_ORIGIN.to_owned()),

@@ -195,6 +195,22 @@ fn the_past_the_register_and_the_list_are_read_by_command() {
 }
 
 #[test]
+fn a_history_that_ends_too_early_is_shown_and_fails() {
+    let licensing = Licensing::start(|_, _| {
+        let change = json!({"version": 1, "at": "t", "by": {"sub": "clerk-1", "role": "clerk"}, "type": "proposed", "fact": {"type": "registered"}});
+        (
+            200,
+            json!({"changes": [change], "next": null, "damaged": {"version": 2, "reason": "its author has no such role"}}),
+        )
+    });
+    for arguments in [&["operator", "history", ONE][..], &["site", "history"]] {
+        let (code, out, err) = licensing.clerk(arguments);
+        assert!(code == 1 && out.starts_with("   1 t clerk-1 (clerk) "), "{arguments:?}: {code} {out}");
+        assert!(err.contains("is damaged and ends here: its author has no such role"), "{err}");
+    }
+}
+
+#[test]
 fn places_are_proposed_and_what_goes_is_told() {
     let licensing = Licensing::start(|_, _| {
         let licences = json!([{"id": 1, "domains": ["x.example"]}, {"id": 2, "domains": ["a.example", "b.example"], "venues": []}]);

@@ -130,3 +130,28 @@ fn the_folder_of_the_mesh_is_named_before_or_after_what_is_to_be_done() {
     assert!(first.1.contains(&dir), "it looks there: {first:?}");
     assert_eq!(said(&["operator", "confirm", id, id, "--data", &dir]), first);
 }
+
+#[test]
+fn what_reads_the_register_takes_a_moment() {
+    let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
+    for arguments in [
+        &["operator", "list"][..],
+        &["operator", "show", operator],
+        &["operator", "history", operator],
+        &["operator", "proposals"],
+        &["site", "show", "casino.example"],
+        &["site", "search"],
+        &["site", "history"],
+        &["site", "proposals"],
+        &["site", "proposals", operator],
+        &["register"],
+    ] {
+        // Nothing listens on port 1: it is understood, and asked there.
+        let at = ["--as-of", "2026-11-23T08:00:00Z", "--licensing", "http://127.0.0.1:1", "--token", "x"];
+        // What everybody may read takes no token.
+        let at = if arguments == ["register"] { &at[..4] } else { &at[..] };
+        let (code, text) = said(&[arguments, at].concat());
+        assert_eq!(code, 3, "{arguments:?}: {text}");
+        assert!(text.contains("as_of=2026-11-23T08%3A00%3A00Z"), "{arguments:?}: {text}");
+    }
+}

@@ -1,12 +1,12 @@
 //! Which records of a batch have a flag, by how their operator stands.
 //!
-//! Usually none: then each vertical has a licence that was active all the time between the first wager and the last, and no record is
+//! Usually none: then each vertical has a licence that was active all the time from the first wager up to now, and no record is
 //! looked at. Only otherwise the wagers are read again, one by one.
 
 use contracts::UnixMillis;
 use contracts::batch::{CheckedBatch, Wagers};
 use contracts::frame::{Remark, Run};
-use contracts::registry::{Flag, OperatorStanding};
+use contracts::registry::{ActiveTime, Flag, OperatorStanding};
 
 /// The flagged records of one batch, by flag.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,9 +28,9 @@ pub struct Flagged {
 /// Flags the wagers of a batch that was checked; `body` and `now` are those it was checked with.
 pub fn flags(standing: &OperatorStanding, checked: &CheckedBatch, body: &[u8], now: UnixMillis) -> Flags {
     let mut flags = Flags::default();
-    if !covered(standing, checked.wagers) {
+    if !covered(standing, checked.wagers, now) {
         for (offset, vertical, at) in checked.read_wagers(body, now) {
-            if let Some(flag) = standing.flag(vertical, at) {
+            if let Some(flag) = standing.flag(vertical, at, now) {
                 flags.add(flag, offset);
             }
         }
@@ -38,13 +38,14 @@ pub fn flags(standing: &OperatorStanding, checked: &CheckedBatch, body: &[u8], n
     flags
 }
 
-/// Whether each vertical has one licence that was active without a break while the wagers were placed.
-fn covered(standing: &OperatorStanding, wagers: Wagers) -> bool {
+/// Whether each vertical has one licence that was active without a break while the wagers were placed, and still is or was just now.
+fn covered(standing: &OperatorStanding, wagers: Wagers, received: UnixMillis) -> bool {
     let Some((first, last)) = wagers.span() else { return true };
     wagers.verticals().all(|vertical| {
         let mut licences = standing.licences.iter().filter(|licence| licence.kind.verticals().contains(&vertical));
         // A time has no gaps: if it holds both ends it holds all between them.
-        licences.any(|licence| licence.active.iter().any(|time| time.holds(first) && time.holds(last)))
+        let in_time = |time: &ActiveTime| time.holds(first) && time.holds(last) && time.hears(received);
+        licences.any(|licence| licence.active.iter().any(in_time))
     })
 }
 
@@ -100,7 +101,7 @@ impl Flags {
 pub(crate) mod tests {
     use super::*;
     use contracts::batch::{Media, check};
-    use contracts::registry::{LicenceKind, LicenceState};
+    use contracts::registry::{LATE_MS, LicenceKind, LicenceState};
     use proptest::prelude::*;
     use testkit::register::{licence, standing};
 
@@ -144,8 +145,9 @@ pub(crate) mod tests {
         fn each_wager_has_the_flag_of_its_own_time(
             records in proptest::collection::vec((proptest::option::weighted(0.8, 0..4_usize), 0_i64..40), 1..30),
             times in proptest::collection::vec((0_usize..6, 0_i64..20, 0_i64..30, any::<bool>()), 0..5),
+            received in prop_oneof![Just(100_i64), LATE_MS..LATE_MS + 40],
         ) {
-            let base = NOW.0 - 100;
+            let base = NOW.0 - received;
             let mut standing = standing("13013f29-b9df-4b82-ad28-e51596b7e0b4".parse().expect("a UUID"));
             standing.licences = times.iter().map(|(kind, from, length, suspended)| {
                 let until = (*length < 25).then_some(UnixMillis(base + from + length));
@@ -160,7 +162,7 @@ pub(crate) mod tests {
             let mut by_hand = Flags::default();
             for (offset, (vertical, at)) in records.iter().enumerate() {
                 let vertical = vertical.and_then(|v| contracts::record::Vertical::read(VERTICALS[v]));
-                if let Some(flag) = vertical.and_then(|vertical| standing.flag(vertical, UnixMillis(base + at))) {
+                if let Some(flag) = vertical.and_then(|vertical| standing.flag(vertical, UnixMillis(base + at), NOW)) {
                     by_hand.add(flag, offset as u32);
                 }
             }

@@ -126,6 +126,11 @@ mod tests {
     }
 
     #[test]
+    fn it_says_of_every_body_and_answer_what_is_in_it() {
+        assert_eq!(testkit::Answers::in_document(&document()).left_open(), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_code_that_ingest_can_give_is_listed_and_exampled() {
         let document = parsed();
         let mut listed = BTreeSet::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use contracts::receipt::{Claims, RECEIPT_TYP};
+use runtime::openapi::JwkSet;
 use runtime::signing::{BadSigningKey, PublicKey, SigningKey};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
     path = "/v1/receipt-keys",
     tag = "receipts",
     security(()),
-    responses((status = 200, description = "The JWK Set", content_type = "application/jwk-set+json", body = Object))
+    responses((status = 200, description = "The JWK Set", content_type = "application/jwk-set+json", body = JwkSet))
 )]
 pub async fn get(service: web::Data<Arc<super::Service>>) -> HttpResponse {
     HttpResponse::Ok()

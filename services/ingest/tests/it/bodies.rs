@@ -98,7 +98,7 @@ async fn what_is_no_batch_is_refused_with_its_code_and_changes_nothing() {
         let url = format!("{}/v1/streams/{stream}/batches", ingest.url);
         let request =
             world.http.post(url).bearer_auth(&operator.token).header("Content-Type", ndjson).body(one.clone());
-        let answer = crate::world::Answer::read(request.send().await.expect("an answer")).await;
+        let answer = crate::world::Answer::to(request).await;
         assert_eq!(answer.code(), (400, "bad-request"), "{stream}");
     }
     assert!(world.frames(operator.id, 0).await.is_empty());

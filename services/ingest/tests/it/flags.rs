@@ -100,12 +100,17 @@ async fn wagers_after_a_suspension_are_recorded_flagged_and_alerted() {
 
 #[actix_rt::test]
 async fn wagers_before_the_suspension_and_settlements_are_as_any_other() {
-    let (world, operator) = suspended_at(UnixMillis(THEN.0 + 1)).await;
-    let ingest = world.ingest("a").await;
-    let lines = [of("slots", 1), refund(2), of("betting", 3)];
-    assert_eq!(operator.send(&ingest, 0, &lines).await.status, 201);
-    assert!(world.frames(operator.id, 0).await[0].remarks().is_empty());
-    assert!(alerts(&world, &operator, Flag::AfterSuspension).await.is_empty());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    // Suspended a moment ago, or so long ago that a wager of before it comes late.
+    let just_now = UnixMillis(i64::try_from(now.as_millis()).expect("in range"));
+    for (at, late) in [(just_now, vec![]), (UnixMillis(THEN.0 + 1), vec![(Flag::ReportedLate, vec![(0, 1)])])] {
+        let (world, operator) = suspended_at(at).await;
+        let ingest = world.ingest("a").await;
+        let lines = [of("slots", 1), refund(2), of("betting", 3)];
+        assert_eq!(operator.send(&ingest, 0, &lines).await.status, 201);
+        assert_eq!(runs(world.frames(operator.id, 0).await[0].remarks()), late);
+        assert!(alerts(&world, &operator, Flag::AfterSuspension).await.is_empty());
+    }
 }
 
 #[actix_rt::test]

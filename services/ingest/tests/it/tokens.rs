@@ -57,7 +57,7 @@ async fn every_route_needs_a_good_token_unless_it_is_listed() {
                 if let Some(token) = token {
                     request = request.bearer_auth(token);
                 }
-                let answer = Answer::read(request.body(records(1..2).join("")).send().await.expect("an answer")).await;
+                let answer = Answer::to(request.body(records(1..2).join(""))).await;
                 if OPEN.contains(&path.as_str()) {
                     assert_eq!(answer.status, 200, "{path} {what}");
                 } else {
@@ -113,7 +113,7 @@ async fn a_bound_token_is_good_with_its_certificate_alone() {
         for certificate in certificates {
             request = request.header("client-cert", *certificate);
         }
-        let answer = Answer::read(request.send().await.expect("an answer")).await;
+        let answer = Answer::to(request).await;
         let text = |name: &str| answer.body[name].as_str().unwrap_or_default().to_owned();
         (answer.status.as_u16(), text("code"), text("reason"))
     };

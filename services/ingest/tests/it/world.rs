@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use bus::{Answering, Bus, BusConfig};
@@ -13,10 +13,10 @@ use contracts::frame::{Frame, Unpacker};
 use contracts::receipt::{Claims, Env, Receipt};
 use contracts::{Hash, OperatorId, StreamNo, UnixMillis, subjects};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer, register};
+use testkit::{AUDIENCE, Answers, Exchanged, ISSUER, Issuer, NatsServer, register};
 
 /// `iss` of receipts.
 pub const RECEIPT_ISSUER: &str = "https://receipts.dsom.test";
@@ -25,6 +25,9 @@ const RECEIPT_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTu
 
 /// Operators that a test can have.
 const OPERATORS: usize = 4;
+
+/// What the document says.
+static DOCUMENTED: LazyLock<Answers> = LazyLock::new(|| Answers::of("ingest"));
 
 /// What all ingest processes of a test share.
 pub struct World {
@@ -237,12 +240,11 @@ impl Operator {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Answer::read(request.body(body).send().await.expect("an answer")).await
+        Answer::to(request.body(body)).await
     }
 
     pub async fn get(&self, to: &Ingest, path: &str) -> Answer {
-        let request = self.http.get(format!("{}{path}", to.url)).bearer_auth(&self.token);
-        Answer::read(request.send().await.expect("an answer")).await
+        Answer::to(self.http.get(format!("{}{path}", to.url)).bearer_auth(&self.token)).await
     }
 
     pub async fn receipt(&self, to: &Ingest, stream: u8, seq: u64) -> Answer {
@@ -251,13 +253,22 @@ impl Operator {
 }
 
 impl Answer {
-    pub async fn read(response: Response) -> Self {
+    /// The answer to a request, which is held against the document.
+    pub async fn to(request: RequestBuilder) -> Self {
+        let (http, request) = request.build_split();
+        let request = request.expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = http.execute(request).await.expect("an answer");
         let status = response.status();
         let media = response.headers().get(CONTENT_TYPE).map(|v| v.to_str().expect("text").to_owned());
         let request_id = response.headers().get("x-request-id").map(|v| v.to_str().expect("text").to_owned());
         let retry_after =
             response.headers().get("retry-after").map(|v| v.to_str().expect("text").parse().expect("seconds"));
         let bytes = response.bytes().await.expect("a body");
+        let (method, path, media_type) = (method.as_str(), &*path, media.as_deref());
+        let exchanged =
+            Exchanged { method, path, sent: None, status: status.as_u16(), media: media_type, body: &bytes };
+        DOCUMENTED.hold(exchanged);
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if status.is_client_error() || status.is_server_error() {
             assert_eq!(media.as_deref(), Some("application/problem+json"), "{status} {body}");
@@ -278,8 +289,8 @@ impl Answer {
     pub async fn claims(&self, from: &Ingest) -> Claims {
         assert!(self.status.is_success(), "{} {}", self.status, self.body);
         let receipt: Receipt = serde_json::from_value(self.body.clone()).expect("a receipt");
-        let keys = reqwest::get(format!("{}/v1/receipt-keys", from.url)).await.expect("an answer");
-        let keys: jsonwebtoken::jwk::JwkSet = keys.json().await.expect("a JWK Set");
+        let keys = Self::to(reqwest::Client::new().get(format!("{}/v1/receipt-keys", from.url))).await.body;
+        let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys).expect("a JWK Set");
         let header = jsonwebtoken::decode_header(&receipt.receipt).expect("a header");
         assert_eq!(header.typ.as_deref(), Some("dsom-receipt+jwt"));
         let key = keys.find(header.kid.as_deref().expect("a kid")).expect("the key");

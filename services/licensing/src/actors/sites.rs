@@ -21,8 +21,8 @@ use actix::prelude::*;
 use contracts::{OperatorId, UnixMillis};
 use tokio::sync::watch;
 
-pub use access::{DeltaError, Form, ListAccess, Unanswered};
-pub use feeds::{Feeds, SignedFeed, Signer};
+pub use access::{ListAccess, Unanswered};
+pub use feeds::{FeedError, Feeds, Form, SignedFeed, Signer, Wanted};
 
 use crate::domain::calendar::Calendar;
 use crate::domain::history::{Author, EntityId};

@@ -27,7 +27,7 @@ use super::history::{Author, BadHistory, EntityId, Event, Head, Kind};
 use fact::{Decision, Fact, Ground, LegalEntity};
 use keys::Key;
 use licence::{HeldDomain, Licence, Step, after};
-use request::OPERATOR_ROLE;
+use request::check_author;
 
 /// A scope of an access token: send records.
 pub const RECORDS_WRITE: &str = "records:write";
@@ -181,9 +181,7 @@ impl Operator {
             }
             (Some(_), _) => {}
         }
-        if by.role == OPERATOR_ROLE && !matches!(fact, Fact::Requested { .. }) {
-            return Err("an operator did what clerks do");
-        }
+        check_author(&by, &fact)?;
         match fact {
             Fact::Registered { entity } | Fact::Amended { entity } => self.entity = Some(entity),
             Fact::Applied { kind, places } => {
@@ -205,6 +203,7 @@ impl Operator {
                 self.propose(proposal, waiting)?;
             }
             Fact::Requested { proposal, expires, decision } => {
+                self.check_request(&decision, &by)?;
                 let expires = expires.0;
                 let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, bytes };
                 self.propose(proposal, waiting)?;
@@ -270,6 +269,9 @@ impl Operator {
                 if self.licence_mut(*licence)?.fee_paid_at.is_none() {
                     return Err("its fee was not paid");
                 }
+                if expires.0 <= at {
+                    return Err("its licence would have been over");
+                }
                 let licence = self.step(*licence, Step::Activate, at)?;
                 (licence.number, licence.expires) = (Some(number.clone()), Some(expires.0));
             }
@@ -277,11 +279,20 @@ impl Operator {
             Decision::Resume { licence } => self.step(*licence, Step::Resume, at).map(drop)?,
             Decision::Revoke { licence, .. } => self.step(*licence, Step::Revoke, at).map(drop)?,
             Decision::Surrender { licence } => self.step(*licence, Step::Surrender, at).map(drop)?,
-            Decision::Place { licence, places } => self.licence_mut(*licence)?.places = places.clone(),
+            Decision::Place { licence, places } => {
+                let licence = self.licence_mut(*licence)?;
+                if licence::is_over(licence.state_at(at)) {
+                    return Err("its licence was over");
+                }
+                licence.places = places.clone();
+            }
             Decision::AddKey { jwk, env, not_before, expires, .. } => {
                 let (kid, jwk, env) = (jwk.thumbprint(), jwk.clone(), *env);
                 if self.keys.iter().any(|key| key.kid == kid) {
                     return Err("the key was registered before");
+                }
+                if expires.0 <= at {
+                    return Err("the key would have been over");
                 }
                 self.keys.push(Key { kid, jwk, env, not_before: not_before.0, expires: expires.0, revoked_at: None });
             }
@@ -292,14 +303,16 @@ impl Operator {
             }
             Decision::RequireSignature { required } => self.signature_required = *required,
             Decision::GoLive {} if self.certificate.is_none() => return Err("it had passed no checks"),
+            Decision::GoLive {} if !self.has(LicenceState::Active, at) => return Err("it had no active licence"),
             Decision::GoLive {} => self.live_since = Some(at),
         }
         Ok(())
     }
 
+    /// Held against the state at the moment of the change: time alone may have ended the licence since its last step.
     fn step(&mut self, licence: u32, step: Step, at: UnixMillis) -> Result<&mut Licence, &'static str> {
         let licence = self.licence_mut(licence)?;
-        after(licence.state, step).ok_or("its licence could not take this step")?;
+        after(licence.state_at(at), step).ok_or("its licence could not take this step")?;
         licence.take(step, at);
         Ok(licence)
     }

@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
+use contracts::conformance::CERTIFICATE_TYP;
 use contracts::{OperatorId, UnixMillis};
 use serde::Deserialize;
 
-use crate::domain::operator::certificate::CertificateClaims;
+use crate::domain::operator::certificate::{Accepted, BadCertificate, Claims};
 use crate::domain::operator::keys::{BadKey, Jws, PublicJwk, VerifyingKey};
-
-/// `typ` of a certificate.
-pub const CERTIFICATE_TYP: &str = "dsom-conformance+jwt";
 
 /// Why certificates can't be checked.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +31,11 @@ pub enum BadCertificateKeys {
     },
 }
 
-/// The keys that certificates are signed with, by their thumbprints, and the lists of checks that count.
+/// The keys that certificates are signed with, by their thumbprints, and whose certificates of which lists of checks count.
 #[derive(Debug, Default)]
 pub struct CertificateKeys {
     keys: Vec<(String, VerifyingKey)>,
-    checklists: Vec<String>,
+    accepted: Accepted,
 }
 
 #[derive(Deserialize)]
@@ -46,11 +44,11 @@ struct Set {
 }
 
 impl CertificateKeys {
-    /// Reads a JWK Set; without one no certificate is taken. `checklists`: the names of the lists of checks that count.
+    /// Reads a JWK Set; without one no certificate is taken.
     ///
     /// # Errors
     /// [`BadCertificateKeys`]
-    pub fn load(file: Option<&Path>, checklists: Vec<String>) -> Result<Self, BadCertificateKeys> {
+    pub fn load(file: Option<&Path>, accepted: Accepted) -> Result<Self, BadCertificateKeys> {
         let Some(file) = file else { return Ok(Self::default()) };
         let path = file.display().to_string();
         let text = match std::fs::read(file) {
@@ -58,7 +56,7 @@ impl CertificateKeys {
             Err(source) => return Err(BadCertificateKeys::Read { path, source }),
         };
         let keys = Self::parse(&text).map_err(|reason| BadCertificateKeys::Parse { path, reason })?;
-        Ok(Self { keys, checklists })
+        Ok(Self { keys, accepted })
     }
 
     fn parse(text: &[u8]) -> Result<Vec<(String, VerifyingKey)>, String> {
@@ -74,14 +72,68 @@ impl CertificateKeys {
     /// Checks that a certificate is signed by one of the keys and says that this operator has passed a list of checks that counts.
     ///
     /// # Errors
-    /// [`BadKey`]
-    pub fn check(&self, certificate: &str, operator: OperatorId, now: UnixMillis) -> Result<(), BadKey> {
+    /// [`BadCertificate`]
+    pub fn check(&self, certificate: &str, operator: OperatorId, now: UnixMillis) -> Result<(), BadCertificate> {
         let jws = Jws::parse(certificate)?;
         if jws.typ().as_deref() != Some(CERTIFICATE_TYP) {
-            return Err(BadKey::Header("typ"));
+            return Err(BadKey::Header("typ").into());
         }
         let key = self.keys.iter().find(|(kid, _)| Some(kid.as_str()) == jws.kid()).ok_or(BadKey::Header("kid"))?;
-        let claims: CertificateClaims = jws.verify(&key.1)?;
-        claims.check(operator, &self.checklists, now)
+        let claims: Claims = jws.verify(&key.1)?;
+        self.accepted.check(&claims, operator, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What `contracts/vectors/make_certificates.py` makes, which shares no code with us.
+    fn vectors() -> Value {
+        serde_json::from_str(include_str!("../../../../contracts/vectors/certificates.json")).expect("JSON")
+    }
+
+    fn texts(all: &Value, name: &str) -> Vec<String> {
+        serde_json::from_value(all[name].clone()).expect("texts")
+    }
+
+    #[test]
+    fn a_certificate_is_filed_for_all_that_it_says_or_refused_for_what_it_does_not_say() {
+        let all = vectors();
+        let accepted = Accepted { issuers: texts(&all, "issuers"), checklists: texts(&all, "checklists") };
+        let keys = CertificateKeys::parse(all["jwks"].to_string().as_bytes()).expect("keys");
+        let keys = CertificateKeys { keys, accepted };
+        let operator: OperatorId = all["operator"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let now = UnixMillis(all["now"].as_i64().expect("a time") * 1_000);
+        let cases = |name: &str| all[name].as_array().expect("a list").clone();
+        let check = |case: &Value| keys.check(case["certificate"].as_str().expect("text"), operator, now);
+        assert_eq!((cases("good").len(), cases("bad").len()), (6, 57), "none was left out");
+        for case in cases("good") {
+            assert_eq!(check(&case), Ok(()), "{}", case["what"]);
+        }
+        for case in cases("bad") {
+            let why = check(&case).expect_err("is refused").to_string();
+            assert!(why.contains(case["names"].as_str().expect("text")), "{}: {why}", case["what"]);
+        }
+        // Nothing counts where nothing was configured.
+        let keys = CertificateKeys { accepted: Accepted::default(), ..keys };
+        let first = &cases("good")[0];
+        assert!(keys.check(first["certificate"].as_str().expect("text"), operator, now).is_err());
+    }
+
+    #[test]
+    fn the_vectors_are_what_their_script_makes() {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/vectors/make_certificates.py");
+        let made = Command::new("python3").args(["-B", script, "--check"]).output().expect("python3");
+        let said = String::from_utf8_lossy(&made.stderr);
+        if made.status.code() == Some(2) {
+            eprintln!("SKIPPED: nobody checked that make_certificates.py still makes the vectors: {said}");
+            return;
+        }
+        assert!(made.status.success(), "{said}");
     }
 }

@@ -10,6 +10,7 @@ use runtime::ApiError;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::as_of::{self, AsOf};
 use super::clients::Client;
 use super::{Service, form, operators, people, refusal, schemas};
 use crate::actors::{Decide, now};
@@ -66,29 +67,36 @@ impl From<KeyDecision> for Decision {
     }
 }
 
-/// The caller's keys, and what it asked for that waits for a clerk. The ETag is what a request must send as If-Match.
+/// The caller's keys, and what it asked for that waits for a clerk, now or as of a moment. The ETag is what a request must send as
+/// If-Match.
 #[utoipa::path(
-    get, path = "/v1/operators/{operator}/keys/requests", tag = "keys", params(schemas::OfOperator), security(("bearer" = ["keys:propose"])),
-    responses((status = 200, description = "`version`, `keys`, `requests`", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    get, path = "/v1/operators/{operator}/keys/requests", tag = "keys", params(schemas::OfOperator, AsOf), security(("bearer" = ["keys:propose"])),
+    responses((status = 200, description = "`version`, `keys`, `requests`", body = schemas::operator::OwnKeys, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
+    request: HttpRequest,
     client: Client,
     id: web::Path<String>,
     service: web::Data<Arc<Service>>,
 ) -> Result<HttpResponse, ApiError> {
     let id = operators::operator_id(&id)?;
     client.may_propose(id)?;
-    let known = service.directory.get(id);
-    known
-        .map(|operator| shown(&operator))
-        .ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))
+    let none = || ApiError::new(Code::NotFound, format!("there is no operator {id}"));
+    match as_of::of_query(&request, now())? {
+        None => service.directory.get(id).map(|operator| shown(&operator)).ok_or_else(none),
+        // What was is nothing to write on.
+        Some(moment) => {
+            let then = service.as_of(id, moment).await?.ok_or_else(none)?;
+            Ok(HttpResponse::Ok().json(then.own_keys(moment)))
+        }
+    }
 }
 
 /// Asks for a key of the caller's own to be registered (with the proof that the caller holds it) or revoked. One clerk takes it
 /// up, another confirms it; until then nothing changes. At most 10 wait at a time, for as long as any proposal.
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/keys/requests", tag = "keys", request_body = schemas::KeyRequest,
-    params(schemas::OfOperator), security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = Object))
+    params(schemas::OfOperator), security(("bearer" = ["keys:propose"])), responses((status = 200, description = "`version`, `keys`, `requests`", body = schemas::operator::OwnKeys))
 )]
 pub async fn post(
     request: HttpRequest,

@@ -127,7 +127,9 @@ fn declare_conditions(method: &str, operation: &mut Value) {
     for (_, answer) in answers.filter(|(status, _)| ["200", "201", "304"].contains(&status.as_str())) {
         if let Some(answer) = answer.as_object_mut() {
             let tag = json!({"description": "The version that is shown", "schema": {"type": "string"}});
-            answer.insert("headers".to_owned(), json!({"ETag": tag}));
+            if let Some(headers) = answer.entry("headers").or_insert_with(|| json!({})).as_object_mut() {
+                headers.insert("ETag".to_owned(), tag);
+            }
         }
     }
 }
@@ -143,10 +145,33 @@ mod tests {
     }
 
     #[test]
+    fn it_says_of_every_body_and_answer_what_is_in_it() {
+        assert_eq!(testkit::Answers::in_document(&document()).left_open(), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_route_that_refuses_is_a_route() {
         let document: Value = serde_json::from_str(&document()).expect("JSON");
         for (path, method, _) in REGISTER.iter().chain(crate::http::sites::REFUSALS) {
             assert!(document["paths"][path][method].is_object(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn headers_that_a_reader_needs_are_declared_beside_the_version() {
+        let document: Value = serde_json::from_str(&document()).expect("JSON");
+        for (path, method, status, header) in [
+            ("/v1/sites.json", "get", "200", "DSOM-Feed-Signature"),
+            ("/v1/sites.txt", "get", "200", "DSOM-Feed-Signature"),
+            ("/v1/sites.rpz", "get", "200", "DSOM-Feed-Signature"),
+            ("/v1/sites.json", "get", "200", "ETag"),
+            ("/v1/sites/proposals", "post", "201", "Location"),
+            ("/v1/sites/proposals", "post", "201", "ETag"),
+            ("/oauth2/token", "post", "429", "Retry-After"),
+            ("/oauth2/token", "post", "503", "Retry-After"),
+        ] {
+            let declared = &document["paths"][path][method]["responses"][status]["headers"][header];
+            assert!(declared["schema"].is_object(), "{method} {path} {status} {header}");
         }
     }
 

@@ -24,7 +24,7 @@ use crate::domain::text::Line;
 /// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}", tag = "operators", params(schemas::OfOperator, AsOf), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    responses((status = 200, description = "The operator", body = schemas::operator::Operator, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn get(
     request: HttpRequest,
@@ -45,7 +45,7 @@ pub async fn get(
 #[utoipa::path(
     put, path = "/v1/operators/{operator}", tag = "operators",
     request_body = schemas::LegalEntity, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
-    responses((status = 201, description = "The operator", body = Object), (status = 200, description = "It was there already"))
+    responses((status = 201, description = "The operator", body = schemas::operator::Operator), (status = 200, description = "It was there already, or was changed", body = schemas::operator::Operator))
 )]
 pub async fn put(
     request: HttpRequest,
@@ -89,7 +89,7 @@ pub struct Application {
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/licences", tag = "licences",
     request_body = schemas::Application, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn apply(
     request: HttpRequest,
@@ -126,7 +126,7 @@ pub enum StepForm {
 /// Begins a review, asks for the fee, or takes note of it.
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/licences/{licence}/steps", tag = "licences", request_body = schemas::LicenceStep,
-    params(schemas::OfLicence), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    params(schemas::OfLicence), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn step(
     request: HttpRequest,
@@ -160,7 +160,7 @@ pub struct ProposalForm {
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/proposals", tag = "decisions",
     request_body = schemas::Proposal, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn propose(
     request: HttpRequest,
@@ -186,7 +186,7 @@ pub struct ConfirmationForm {
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/proposals/{proposal}/confirmation", tag = "decisions",
     request_body = Option<schemas::Confirmation>,
-    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn confirm(
     request: HttpRequest,
@@ -211,7 +211,7 @@ pub struct RefusalForm {
 /// Refuses a proposal, or takes one's own back.
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/proposals/{proposal}/refusal", tag = "decisions", request_body = schemas::Refusal,
-    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = Object))
+    params(schemas::OfProposal), security(("bearer" = ["clerk"])), responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn decline(
     request: HttpRequest,
@@ -237,7 +237,7 @@ pub struct CertificateForm {
 #[utoipa::path(
     post, path = "/v1/operators/{operator}/certificates", tag = "operators",
     request_body = schemas::Certificate, params(schemas::OfOperator), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "The operator", body = Object))
+    responses((status = 200, description = "The operator", body = schemas::operator::Operator))
 )]
 pub async fn certify(
     request: HttpRequest,

@@ -68,3 +68,14 @@ impl FromRequest for Reader {
         Box::pin(async move { author(&person.await?, READERS).map(Self) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::operator::request::CLERK_ROLES;
+
+    #[test]
+    fn who_may_change_the_register_is_whose_changes_are_read() {
+        assert_eq!(CLERKS.iter().map(|role| role.as_str()).collect::<Vec<_>>(), CLERK_ROLES);
+    }
+}

@@ -8,11 +8,12 @@ use contracts::UnixMillis;
 use contracts::registry::{LicenceKind, LicenceState};
 use runtime::ApiError;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::as_of::{self, AsOf};
 use super::table::Table;
-use super::{Service, form};
+use super::{Service, form, schemas};
 use crate::actors::now;
 use crate::domain::operator::Operator;
 use crate::domain::operator::licence::Licence;
@@ -20,20 +21,52 @@ use crate::domain::operator::licence::Licence;
 /// A reader who asks again within a minute may be shown the same.
 const CACHED: &str = "public, max-age=60";
 
+/// The register.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Register {
+    /// When it was read.
+    #[schema(format = "date-time")]
+    generated: String,
+    /// The moment it is shown at; missing when that is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time", nullable = false)]
+    as_of: Option<String>,
+    /// Every licence that was ever entered, ascending by number.
+    #[schema(value_type = Vec<Entry>)]
+    licences: Value,
+}
+
 /// A licence as everybody may see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RegisterEntry)]
 pub struct Entry<'a> {
+    /// Its number in the register.
     number: &'a str,
+    #[schema(value_type = schemas::Kind)]
     kind: LicenceKind,
+    #[schema(value_type = schemas::operator::LicenceState)]
     state: LicenceState,
+    /// Since when it is in this state.
+    #[schema(format = "date-time")]
     since: String,
+    /// When it was entered.
+    #[schema(format = "date-time")]
     entered: String,
+    /// Up to when it holds.
+    #[schema(format = "date-time")]
     expires: String,
+    /// The operator's code in the Unified State Register.
+    #[schema(example = "14360570")]
     edrpou: String,
+    /// The operator's name.
     operator: &'a str,
+    /// Its brands.
     brands: Vec<&'a str>,
+    /// Addresses of venues.
     venues: Vec<&'a str>,
+    /// Domains with their subdomains.
     domains: Vec<&'a str>,
+    /// Ids of apps in their shops.
     apps: Vec<&'a str>,
 }
 
@@ -73,7 +106,7 @@ fn entries(operators: &[Arc<Operator>], at: UnixMillis) -> Vec<Entry<'_>> {
 #[utoipa::path(
     get, path = "/v1/register", tag = "register", params(AsOf), security(()),
     responses(
-        (status = 200, description = "`generated`, `as_of` if it was asked for, `licences`", body = Object),
+        (status = 200, description = "The register", body = Register),
         (status = 304, description = "The reader has it: If-None-Match names its ETag")
     )
 )]
@@ -84,11 +117,8 @@ pub async fn json(request: HttpRequest, service: web::Data<Arc<Service>>) -> Res
     // Weak: the time it was generated at is not part of it.
     let etag = format!("W/\"{}\"", ledger::leaf_hash(licences.to_string().as_bytes()));
     let Some(mut answer) = unknown(&request, &etag) else { return Ok(known(&etag)) };
-    let mut shown = json!({"generated": now().to_string(), "licences": licences});
-    if let (Some(moment), Some(shown)) = (moment, shown.as_object_mut()) {
-        shown.insert("as_of".to_owned(), moment.to_string().into());
-    }
-    Ok(answer.json(shown))
+    let (generated, as_of) = (now().to_string(), moment.map(|moment| moment.to_string()));
+    Ok(answer.json(Register { generated, as_of, licences }))
 }
 
 /// The same as a table (RFC 4180); several values of a cell are separated by `; `.

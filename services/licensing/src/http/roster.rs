@@ -6,16 +6,16 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::{OperatorId, UnixMillis};
 use runtime::ApiError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::people::Reader;
 use super::table::Table;
-use super::{Service, as_of};
+use super::{Service, as_of, schemas};
 use crate::actors::now;
 use crate::domain::operator::fact::Moment;
-use crate::domain::operator::view::LicenceView;
+use crate::domain::operator::view::{LicenceView, OperatorView};
 use crate::domain::operator::{Operator, Stage};
 
 /// Operators shown on a page, when not said and at most.
@@ -61,10 +61,22 @@ pub struct WhichRows {
     as_of: Option<Moment>,
 }
 
+/// A page of operators.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OperatorPage)]
+pub struct Page<'a> {
+    /// Ascending by id.
+    #[schema(value_type = Vec<schemas::operator::Operator>)]
+    operators: Vec<OperatorView<'a>>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(value_type = Option<String>, format = "uuid", required = true)]
+    next: Option<OperatorId>,
+}
+
 /// Operators, ascending by id, a page at a time.
 #[utoipa::path(
     get, path = "/v1/operators", tag = "operators", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`operators`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of operators", body = Page))
 )]
 pub async fn json(request: HttpRequest, _: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
     let Which { q, stage, overdue, as_of, limit, after } = super::query(&request)?;
@@ -73,8 +85,8 @@ pub async fn json(request: HttpRequest, _: Reader, service: web::Data<Arc<Servic
     let mut found = found.into_iter().filter(|operator| after.is_none_or(|after| operator.id > after));
     let page: Vec<Arc<Operator>> = found.by_ref().take(limit).collect();
     let next = found.next().and(page.last()).map(|last| last.id);
-    let views: Vec<_> = page.iter().map(|operator| operator.view(&service.calendar, at)).collect();
-    Ok(HttpResponse::Ok().json(json!({"operators": views, "next": next})))
+    let operators = page.iter().map(|operator| operator.view(&service.calendar, at)).collect();
+    Ok(HttpResponse::Ok().json(Page { operators, next }))
 }
 
 /// The same as a table (RFC 4180) of all that are chosen; several values of a cell are separated by `; `. What a clerk hands on: the

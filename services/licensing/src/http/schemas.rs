@@ -1,43 +1,17 @@
-//! The bodies of writes as the OpenAPI document has them. What is read are the types of the domain, which know nothing of documents; a
-//! test reads one of each of these with them.
+//! Bodies and answers as the OpenAPI document has them, where they are types of the domain, which know nothing of documents. The bodies
+//! of writes stand here; a test reads one of each with what reads them. Answers stand beside them, a subject a file; what
+//! every test of the routes is answered is held against them.
+
+pub mod history;
+pub mod operator;
+mod params;
+pub mod sites;
+pub mod tokens;
 
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-/// Names an operator.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "only its description is used")]
-pub struct OfOperator {
-    /// The operator's id, a UUID.
-    #[param(format = "uuid")]
-    operator: String,
-}
-
-/// Names a licence of an operator.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "only its description is used")]
-pub struct OfLicence {
-    /// The operator's id, a UUID.
-    #[param(format = "uuid")]
-    operator: String,
-    /// The number of the licence among the operator's applications, from 1.
-    licence: u32,
-}
-
-/// Names a proposal about an operator.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "only its description is used")]
-pub struct OfProposal {
-    /// The operator's id, a UUID.
-    #[param(format = "uuid")]
-    operator: String,
-    /// The proposal's id, a UUID.
-    #[param(format = "uuid")]
-    proposal: String,
-}
+pub use params::{OfLicence, OfOperator, OfProposal};
 
 /// Who an operator is. Contacts are of the organisation, never of a person.
 #[derive(Debug, Serialize, ToSchema)]

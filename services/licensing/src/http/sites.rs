@@ -21,6 +21,7 @@ const ALWAYS: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::Unavailable
 const FORM: &[Code] = &[Code::BadBody, Code::UnsupportedMediaType, Code::TooBig, Code::InvalidForm];
 const CHANGE: &[Code] =
     &[Code::BadRequest, Code::PreconditionRequired, Code::Stale, Code::Conflict, Code::TooManyRequests];
+const FEED: &[Code] = &[Code::BadRequest, Code::Gone, Code::Unavailable, Code::Internal];
 const PROPOSAL: &[Code] = &[Code::NotFound, Code::ProposalOver];
 
 /// The refusals of each route.
@@ -28,9 +29,12 @@ pub const REFUSALS: &[Refusals] = &[
     ("/v1/sites", "get", &[&[Code::BadRequest, Code::Internal]]),
     ("/v1/sites/{domain}", "get", &[&[Code::BadRequest, Code::Unavailable, Code::Internal]]),
     ("/v1/accounts/{platform}/{handle}", "get", &[&[Code::BadRequest]]),
-    ("/v1/sites.json", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
-    ("/v1/sites.txt", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
-    ("/v1/sites.rpz", "get", &[&[Code::BadRequest, Code::Gone, Code::Internal]]),
+    ("/v1/sites.json", "get", &[FEED]),
+    ("/v1/sites.txt", "get", &[FEED]),
+    ("/v1/sites.rpz", "get", &[FEED]),
+    ("/v1/sites.json.jws", "get", &[FEED]),
+    ("/v1/sites.txt.jws", "get", &[FEED]),
+    ("/v1/sites.rpz.jws", "get", &[FEED]),
     ("/v1/sites/history", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "get", &[ALWAYS, &[Code::BadRequest]]),
     ("/v1/sites/proposals", "post", &[ALWAYS, FORM, CHANGE]),

@@ -11,10 +11,12 @@ use contracts::UnixMillis;
 use contracts::registry::Env;
 use futures::StreamExt;
 use runtime::auth::Thumbprint;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
-use super::{Service, World};
+use super::{Service, World, schemas};
 use crate::actors::{Admit, now};
 use crate::domain::client::{self, ClientId};
 use crate::domain::operator::keys::{JWS_BYTES_MAX, Jws};
@@ -33,6 +35,30 @@ const ADMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The code of RFC 8628 section 3.5, there of a client that asks too often as well.
 pub const SLOW_DOWN: &str = "slow_down";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// An access token (RFC 6749 section 5.1).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct Granted {
+    /// A JWT as RFC 9068 has it.
+    access_token: String,
+    /// `Bearer`.
+    token_type: &'static str,
+    /// For how many seconds it is good.
+    expires_in: i64,
+    /// Its scopes, with spaces between.
+    scope: String,
+}
+
+/// Why there is no token (RFC 6749 section 5.2).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenRefusal)]
+pub struct Refused {
+    #[schema(value_type = schemas::tokens::TokenErrorCode)]
+    error: &'static str,
+    /// The same for people.
+    error_description: String,
+}
 
 /// A refusal as RFC 6749 section 5.2 has it.
 struct OAuthError {
@@ -100,13 +126,19 @@ fn serde_urlencoded(body: &[u8]) -> Result<Vec<(String, String)>, ()> {
 /// token that is asked for with one is bound to it (`cnf`, RFC 8705) and good with it alone.
 #[utoipa::path(
     post, path = "/oauth2/token", tag = "tokens", security(()),
-    request_body(content = Object, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = schemas::tokens::TokenForm, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, description = "`access_token`, `token_type`, `expires_in` in seconds, `scope`", body = Object),
-        (status = 400, description = "`error` and `error_description` (RFC 6749 section 5.2)", body = Object),
-        (status = 401, description = "`invalid_client`", body = Object),
-        (status = 429, description = "`slow_down`: the client asks too fast", body = Object),
-        (status = 503, description = "`temporarily_unavailable`", body = Object),
+        (status = 200, description = "The token", body = Granted),
+        (status = 400, description = "The request is refused", body = Refused),
+        (status = 401, description = "`invalid_client`", body = Refused),
+        (
+            status = 429, description = "`slow_down`: the client asks too fast", body = Refused,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next request"))
+        ),
+        (
+            status = 503, description = "`temporarily_unavailable`", body = Refused,
+            headers(("Retry-After" = u32, description = "Seconds to wait before the next request"))
+        ),
     )
 )]
 pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Data<Arc<Service>>) -> HttpResponse {
@@ -121,7 +153,7 @@ pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Dat
             if let Some(seconds) = retry_after_s {
                 answer.insert_header((RETRY_AFTER, seconds));
             }
-            answer.json(json!({"error": error, "error_description": description}))
+            answer.json(Refused { error, error_description: description })
         }
     };
     // RFC 6749 section 5.1.
@@ -131,11 +163,7 @@ pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Dat
     answer
 }
 
-async fn grant(
-    request: &HttpRequest,
-    mut payload: web::Payload,
-    service: &Service,
-) -> Result<serde_json::Value, OAuthError> {
+async fn grant(request: &HttpRequest, mut payload: web::Payload, service: &Service) -> Result<Granted, OAuthError> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -245,7 +273,7 @@ impl Service {
         proved: &Proved,
         wanted: Option<&str>,
         certificate: Option<Thumbprint>,
-    ) -> Result<serde_json::Value, OAuthError> {
+    ) -> Result<Granted, OAuthError> {
         let Proved { client, operator, kid } = proved;
         let allowed = operator.scopes(client.env);
         if allowed.is_empty() {
@@ -273,6 +301,6 @@ impl Service {
             members.insert("cnf".to_owned(), certificate.cnf());
         }
         let token = world.key.jws(&world.header, claims.to_string().as_bytes());
-        Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_S, "scope": scope}))
+        Ok(Granted { access_token: token, token_type: "Bearer", expires_in: TOKEN_S, scope })
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use contracts::UnixMillis;
 use contracts::problems::Code;
+use contracts::{OperatorId, UnixMillis};
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::people::Reader;
-use super::{Service, as_of};
+use super::{Service, as_of, schemas};
 use crate::actors::now;
 use crate::domain::operator::fact::Moment;
+use crate::domain::operator::view::ProposalView;
 
 /// Proposals on a page, when not said and at most.
 const PAGE: usize = 50;
@@ -34,10 +34,31 @@ pub struct Which {
     after: Option<String>,
 }
 
+/// A page of decisions that wait.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WaitingPage)]
+pub struct Page<'a> {
+    /// The oldest first.
+    proposals: Vec<Waiting<'a>>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<String>,
+}
+
+/// A decision that waits for a second person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Waiting<'a> {
+    /// About whom.
+    #[schema(value_type = String, format = "uuid")]
+    operator: OperatorId,
+    #[schema(value_type = schemas::operator::OperatorProposal)]
+    proposal: ProposalView<'a>,
+}
+
 /// Decisions of all operators that wait for a second person, the oldest first.
 #[utoipa::path(
     get, path = "/v1/proposals", tag = "decisions", params(Which), security(("bearer" = ["clerk"])),
-    responses((status = 200, description = "`proposals`, and `next` where there are more", body = Object))
+    responses((status = 200, description = "A page of proposals", body = Page))
 )]
 pub async fn get(request: HttpRequest, _: Reader, service: web::Data<Arc<Service>>) -> Result<HttpResponse, ApiError> {
     let which: Which = super::query(&request)?;
@@ -55,8 +76,8 @@ pub async fn get(request: HttpRequest, _: Reader, service: web::Data<Arc<Service
     let more = waiting.len() > limit;
     waiting.truncate(limit);
     let next = waiting.last().filter(|_| more).map(|(_, last)| format!("{}_{}", last.at, last.id));
-    let shown: Vec<_> = waiting.into_iter().map(|(id, one)| json!({"operator": id, "proposal": one})).collect();
-    Ok(HttpResponse::Ok().json(json!({"proposals": shown, "next": next})))
+    let proposals = waiting.into_iter().map(|(operator, proposal)| Waiting { operator, proposal }).collect();
+    Ok(HttpResponse::Ok().json(Page { proposals, next }))
 }
 
 /// The time and the id of the last proposal of a page, each in its one form, so that they compare as text.

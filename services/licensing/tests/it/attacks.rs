@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::registry::Env;
 use serde_json::{Value, json};
 
-use crate::world::{Case, TOKEN_ISSUER, World, form, jwk_of, jws, new_key, now_s};
+use crate::world::{Case, TOKEN_ISSUER, World, answer, form, jwk_of, jws, new_key, now_s};
 
 /// A form that is about to be spoilt.
 type Fields = Vec<(&'static str, String)>;
@@ -160,7 +160,7 @@ async fn requests_against_the_rules_of_oauth_are_refused() {
     assert_eq!(ask(&set("client_id", "dsom_live_x")).await, (401, "invalid_client".into()));
     let raw = async |kind: &str, body: String| {
         let request = world.http.post(format!("{}/oauth2/token", case.url)).header("content-type", kind).body(body);
-        request.send().await.expect("answers").status().as_u16()
+        answer(request).await.status.as_u16()
     };
     assert_eq!(raw("application/json", "{}".into()).await, 400);
     assert_eq!(raw("application/x-www-form-urlencoded", "a".repeat(20_000)).await, 400);
@@ -168,6 +168,6 @@ async fn requests_against_the_rules_of_oauth_are_refused() {
     let get = world.http.get(format!("{}/oauth2/token", case.url)).send().await.expect("answers");
     assert_eq!(get.status().as_u16(), 405, "no token by GET: queries are logged");
     let basic = world.http.post(format!("{}/oauth2/token", case.url)).basic_auth("a", Some("b"));
-    assert_eq!(basic.form(&form(&case.assertion(Env::Live))).send().await.expect("answers").status().as_u16(), 401);
+    assert_eq!(answer(basic.form(&form(&case.assertion(Env::Live)))).await.status.as_u16(), 401);
     licensing.running.stop().await;
 }

@@ -4,7 +4,7 @@ use contracts::registry::Env;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Case, Licensing, World};
+use crate::world::{Case, Licensing, World, answer};
 
 #[actix_rt::test]
 async fn nobody_confirms_their_own_and_every_write_names_a_version() {
@@ -159,7 +159,7 @@ async fn forms_with_members_of_their_own_are_refused() {
     // What is no JSON, and no form at all.
     let raw = async |body: &'static str, kind: &str| {
         let request = world.http.put(twin.path("")).bearer_auth(&token).header("content-type", kind).body(body);
-        request.send().await.expect("answers").status().as_u16()
+        answer(request).await.status.as_u16()
     };
     assert_eq!(raw("{", "application/json").await, 400);
     assert_eq!(raw("{}", "text/plain").await, 415);

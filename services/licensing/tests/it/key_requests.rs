@@ -87,8 +87,32 @@ async fn an_operator_rotates_its_key_with_two_clerks() {
     case.request(&token, Some(&case.tag), &wanted).await.refused(401, "unauthorized");
     case.request(&new_token, Some(&case.tag), &wanted).await.refused(409, "conflict");
 
-    // Who did what stands in the history.
     let history = world.send(Method::GET, &case.path("/history?limit=200"), Some(&clerk), None, None).await.ok();
+    // Its own keys and requests are shown as they were, and no future ones.
+    let changed = |n: usize| {
+        let requests = history["changes"].as_array().expect("changes").iter();
+        let asked: Vec<_> = requests.filter(|one| one["fact"]["type"] == json!("requested")).collect();
+        asked[n]["at"].as_str().expect("text").to_owned()
+    };
+    let then = async |moment: &str| {
+        let url = format!("{}?as_of={moment}", case.path(REQUESTS));
+        world.send(Method::GET, &url, Some(&new_token), None, None).await
+    };
+    let first = then(&changed(0)).await;
+    assert_eq!(first.etag, None, "nothing to write on");
+    let first = first.ok();
+    assert_eq!(
+        (first["keys"].as_array().map(Vec::len), first["requests"].as_array().map(Vec::len)),
+        (Some(2), Some(1))
+    );
+    assert_eq!(first["requests"][0]["decision"]["type"], json!("add_key"));
+    let second = then(&changed(1)).await.ok();
+    assert_eq!((second["keys"].as_array().map(Vec::len), &second["keys"][0]["revoked_at"]), (Some(3), &Value::Null));
+    then(&crate::world::moment(-3_600)).await.refused(404, "not-found");
+    then(&crate::world::moment(3_600)).await.refused(400, "bad-request");
+    then("yesterday").await.refused(400, "bad-request");
+
+    // Who did what stands in the history.
     let told: Vec<(&str, &str)> = history["changes"]
         .as_array()
         .expect("changes")

@@ -5,7 +5,7 @@ use licensing::config::Config;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::world::{Case, World, form};
+use crate::world::{Case, World, answer, form};
 
 #[actix_rt::test]
 async fn one_client_asks_for_tokens_at_its_rate_and_no_other_pays_for_it() {
@@ -23,9 +23,9 @@ async fn one_client_asks_for_tokens_at_its_rate_and_no_other_pays_for_it() {
     let assertions: Vec<String> = (0..6).map(|_| case.assertion(Env::Live)).collect();
     let ask = async |assertion: &String| {
         let request = world.http.post(format!("{}/oauth2/token", case.url)).form(&form(assertion));
-        let answer = request.send().await.expect("answers");
-        let after = answer.headers().get("retry-after").map(|after| after.to_str().expect("text").to_owned());
-        (answer.status(), after, answer.json::<serde_json::Value>().await.expect("JSON"))
+        let answer = answer(request).await;
+        let after = answer.headers.get("retry-after").map(|after| after.to_str().expect("text").to_owned());
+        (answer.status, after, answer.body)
     };
     let answers = futures::future::join_all(assertions.iter().map(ask)).await;
     let given = answers.iter().filter(|(status, ..)| status.is_success()).count();

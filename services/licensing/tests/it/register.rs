@@ -2,10 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use licensing::domain::history::Author;
+use licensing::domain::operator::Operator;
+use licensing::domain::operator::fact::Fact;
+use licensing::storage::{Appended, EmbeddedStore, Store as _};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::{Answer, Case, World, moment};
+use crate::world::{Answer, Case, World, answer, moment};
 
 #[actix_rt::test]
 async fn the_public_register_lists_every_licence_that_was_entered() {
@@ -20,9 +24,10 @@ async fn the_public_register_lists_every_licence_that_was_entered() {
     assert_eq!((&licences[0]["state"], &licences[0]["edrpou"]), (&json!("active"), &json!(entered.edrpou)));
     assert_eq!(licences[0]["domains"], json!(["example.ua"]));
     assert!(!json.to_string().contains("compliance@"), "contacts are not for everybody");
-    let csv = world.http.get(format!("{}/v1/register.csv", licensing.url)).send().await.expect("answers");
-    assert!(csv.headers()["content-type"].to_str().expect("text").starts_with("text/csv"));
-    let csv = csv.text().await.expect("text");
+    let csv = answer(world.http.get(format!("{}/v1/register.csv", licensing.url))).await;
+    assert!(csv.headers["content-type"].to_str().expect("text").starts_with("text/csv"));
+    let csv = csv.ok();
+    let csv = csv.as_str().expect("a table");
     let lines: Vec<&str> = csv.split("\r\n").filter(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 2);
     assert!(lines[1].contains(&entered.edrpou) && lines[1].contains("active"));
@@ -103,13 +108,12 @@ async fn what_waits_comes_page_by_page_and_the_register_with_a_tag() {
     let suspend = json!({"type": "suspend", "licence": 1, "reason": "бо так"});
     for (path, change) in [("/v1/register", suspend), ("/v1/register.csv", json!({"type": "resume", "licence": 1}))] {
         let url = format!("{}{path}", licensing.url);
-        let first = world.http.get(&url).send().await.expect("answers");
-        let tag = first.headers()["etag"].clone();
-        let again = async || world.http.get(&url).header("if-none-match", &tag).send().await.expect("answers");
+        let tag = answer(world.http.get(&url)).await.etag.expect("a tag");
+        let again = async || answer(world.http.get(&url).header("if-none-match", &tag)).await;
         let same = again().await;
-        assert_eq!((same.status().as_u16(), &same.headers()["etag"]), (304, &tag), "{path}");
+        assert_eq!((same.status.as_u16(), same.etag.as_ref()), (304, Some(&tag)), "{path}");
         case.decide(change).await;
-        assert_eq!(again().await.status(), 200, "{path} changed");
+        assert_eq!(again().await.status, 200, "{path} changed");
     }
     licensing.running.stop().await;
 }
@@ -157,8 +161,65 @@ async fn a_history_shows_who_and_what_and_can_be_checked_by_anybody() {
     get(&format!("?as_of={}", moment(-3_600))).await.refused(404, "not-found");
     get(&format!("?as_of={}", moment(3_600))).await.refused(400, "bad-request");
     everything_is_shown_as_of(&case, &at(2), &at(changes.len() - 2)).await;
+    let up_to = get(&format!("/history?as_of={}", at(2))).await.ok();
+    let then = changes.iter().filter(|one| one["at"].as_str() <= Some(&*at(2))).count();
+    assert_eq!(up_to["changes"], json!(changes[..then]));
+    assert_eq!((&up_to["next"], up_to.get("damaged")), (&json!(null), None));
+    get(&format!("/history?as_of={}", moment(-3_600))).await.refused(404, "not-found");
+    for future in ["/history", "/history?limit=4"] {
+        let separator = if future.contains('?') { '&' } else { '?' };
+        get(&format!("{future}{separator}as_of={}", moment(3_600))).await.refused(400, "bad-request");
+    }
     get("?as_of=yesterday").await.refused(400, "bad-request");
     get("?unknown=1").await.refused(400, "bad-request");
     get("/history?limit=0").await.refused(400, "bad-request");
+    licensing.running.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_history_is_shown_up_to_its_damage_and_the_damage_with_it() {
+    let world = World::new();
+    let licensing = world.licensing().await;
+    let mut case = Case::new(&world, &licensing);
+    let version = case.license("betting").await["version"].as_u64().expect("a version");
+    let suspend = Case::proposal(&json!({"type": "suspend", "licence": 1, "reason": "бо так"}));
+    case.post("clerk-1", "/proposals", Some(&suspend)).await;
+    licensing.running.stop().await;
+    // Who proposed it confirms it, in the store, well linked and in the same millisecond.
+    {
+        let store = EmbeddedStore::open(&world.dir.path().join("data")).expect("opens");
+        let entity = Operator::entity_id(case.id);
+        let mut operator = Operator::unknown(case.id);
+        for change in store.changes(entity, 0, 99).await.expect("reads") {
+            operator.follow(&change.bytes).expect("follows");
+        }
+        let (now, by) = (operator.head.at, Author { sub: "clerk-1".to_owned(), role: "clerk".to_owned() });
+        let proposal = suspend["id"].as_str().and_then(|id| id.parse().ok()).expect("a UUID");
+        let (change, _) = operator.head.next(entity, now, &by, Fact::Confirmed { proposal }).expect("small");
+        assert_eq!(change.version, version + 2);
+        assert_eq!(store.append(entity, &change).await.expect("appends"), Appended::Done);
+    }
+    let licensing = world.licensing().await;
+    case.url = licensing.url.clone();
+    let token = world.person("auditor-1", "auditor");
+    let get = async |path: &str| world.send(Method::GET, &case.path(path), Some(&token), None, None).await.ok();
+    let reason = format!("change {} can't have been: who proposed it confirmed it", version + 2);
+    let damaged = json!({"version": version + 2, "reason": reason});
+    let (last, beyond) = (format!("/history?limit=1&after={version}"), format!("/history?after={}", version + 2));
+    for (path, shown) in [("/history", version + 1), (&*last, 1), (&*beyond, 0)] {
+        let page = get(path).await;
+        assert_eq!(page["changes"].as_array().map(|changes| changes.len() as u64), Some(shown), "{path}");
+        // A page that is full ends before it, and says that there is more.
+        let full = path == last;
+        let expected = if full { (json!(version + 1), json!(null)) } else { (json!(null), damaged.clone()) };
+        assert_eq!((page["next"].clone(), page["damaged"].clone()), expected, "{path}");
+    }
+    // So is the operator, now and as of the moment of the damage.
+    let forged_at = get("").await["changed_at"].as_str().expect("text").to_owned();
+    for path in ["".to_owned(), format!("?as_of={forged_at}")] {
+        let known = get(&path).await;
+        let state = &known["licences"][0]["state"];
+        assert_eq!((&known["version"], state), (&json!(version + 1), &json!("active")), "{path}");
+    }
     licensing.running.stop().await;
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::registry::Env;
 use serde_json::{Value, json};
 
-use crate::world::{Case, LIVE_AUDIENCE, TOKEN_ISSUER, World, form, jws};
+use crate::world::{Case, LIVE_AUDIENCE, TOKEN_ISSUER, World, answer, form, jws};
 
 #[actix_rt::test]
 async fn a_live_operator_gets_a_token_that_other_services_take() {
@@ -119,9 +119,7 @@ async fn once(world: World) {
 async fn the_metadata_says_where_and_how() {
     let world = World::new();
     let licensing = world.licensing().await;
-    let get = async |path: &str| -> Value {
-        world.http.get(format!("{}{path}", licensing.url)).send().await.expect("answers").json().await.expect("JSON")
-    };
+    let get = async |path: &str| answer(world.http.get(format!("{}{path}", licensing.url))).await.ok();
     let metadata = get("/.well-known/oauth-authorization-server").await;
     // RFC 8414 section 2: what must be there.
     assert_eq!(metadata["issuer"], json!(TOKEN_ISSUER));
@@ -180,8 +178,8 @@ async fn a_token_that_is_asked_for_with_a_certificate_is_bound_to_it() {
         for certificate in certificates {
             request = request.header("client-cert", *certificate);
         }
-        let answer = request.send().await.expect("answers");
-        (answer.status().as_u16(), answer.json::<Value>().await.expect("JSON"))
+        let answer = answer(request).await;
+        (answer.status.as_u16(), answer.body)
     };
     let claims = |granted: &Value| -> Value {
         let token = granted["access_token"].as_str().expect("a token");
@@ -201,8 +199,7 @@ async fn a_token_that_is_asked_for_with_a_certificate_is_bound_to_it() {
     assert_eq!(claims(&granted)["cnf"], Value::Null);
     let bound = async |licensing: &crate::world::Licensing| -> Value {
         let url = format!("{}/.well-known/oauth-authorization-server", licensing.url);
-        let metadata: Value = world.http.get(url).send().await.expect("answers").json().await.expect("JSON");
-        metadata["tls_client_certificate_bound_access_tokens"].clone()
+        answer(world.http.get(url)).await.ok()["tls_client_certificate_bound_access_tokens"].clone()
     };
     assert_eq!(bound(&licensing).await, json!(true));
     licensing.running.stop().await;

@@ -1,6 +1,7 @@
 //! The way of an operator from its application to the market, and back.
 
-use contracts::registry::Env;
+use contracts::registry::{Env, LicenceKind};
+use reqwest::Method;
 use serde_json::json;
 
 use crate::world::{Case, World, moment};
@@ -76,6 +77,42 @@ async fn an_operator_late_with_its_integration_is_listed() {
 }
 
 #[actix_rt::test]
+async fn an_operator_and_its_history_are_shown_with_all_that_they_may_have() {
+    let world = World::new();
+    let licensing = world.licensing().await;
+    let mut case = Case::new(&world, &licensing);
+    case.license("lottery").await;
+    let token = world.person("clerk-1", "clerk");
+    let mut entity = case.entity();
+    (entity["name_latin"], entity["phone"]) = (json!("Example LLC"), json!("+380 44 000 00 00"));
+    let amended = world.send(Method::PUT, &case.path(""), Some(&token), Some(&case.tag), Some(&entity)).await;
+    case.tag = amended.etag.clone().expect("a tag");
+    assert_eq!(amended.ok()["name_latin"], entity["name_latin"]);
+
+    let places = json!({"venues": ["Київ, вул. Прикладна, 2"], "domains": ["example.ua"], "apps": ["ua.example.app"]});
+    case.decide(json!({"type": "place", "licence": 1, "places": places})).await;
+    for kind in LicenceKind::ALL {
+        case.post("clerk-1", "/licences", Some(&json!({"kind": kind}))).await;
+    }
+    case.decide(json!({"type": "refuse", "licence": 2, "reason": "бо так"})).await;
+    let proposal = Case::proposal(&json!({"type": "suspend", "licence": 1, "reason": "бо так"}));
+    case.post("clerk-1", "/proposals", Some(&proposal)).await;
+    let refusal = format!("/proposals/{}/refusal", proposal["id"].as_str().expect("an id"));
+    case.post("clerk-2", &refusal, Some(&json!({"reason": "ні"}))).await;
+    let shown = case.decide(json!({"type": "surrender", "licence": 1})).await;
+    let licences = shown["licences"].as_array().expect("a list");
+    assert_eq!((&licences[0]["state"], &licences[1]["state"]), (&json!("surrendered"), &json!("refused")));
+    assert_eq!(json!(licences[1..].iter().map(|one| &one["kind"]).collect::<Vec<_>>()), json!(LicenceKind::ALL));
+    assert_eq!(licences[0]["venues"], places["venues"]);
+
+    let history = world.send(Method::GET, &case.path("/history?limit=200"), Some(&token), None, None).await.ok();
+    let facts: Vec<&str> =
+        history["changes"].as_array().expect("a list").iter().filter_map(|one| one["fact"]["type"].as_str()).collect();
+    assert!(facts.contains(&"amended") && facts.contains(&"declined"), "{facts:?}");
+    licensing.running.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_certificate_must_be_signed_for_this_operator_and_say_that_it_passed() {
     let world = World::new();
     let licensing = world.licensing().await;
@@ -88,5 +125,12 @@ async fn a_certificate_must_be_signed_for_this_operator_and_say_that_it_passed()
             .await
             .refused(422, "invalid-form");
     }
+    // It is said at which place, and for which of its claims.
+    let another = json!({"certificate": case.certificate_of("none", "passed")});
+    let refused = case.try_post("clerk-1", "/certificates", Some(&another)).await;
+    let why = json!([{
+        "pointer": "/certificate", "detail": "the claim checklist must be one of [\"dsom.conformance.v1\"]",
+    }]);
+    assert_eq!(refused.body["errors"], why);
     licensing.running.stop().await;
 }

@@ -1,6 +1,7 @@
 //! A nats-server, an OpenID Connect issuer of people, licensing processes, clerks, and an operator with keys.
 
 use std::num::NonZeroU8;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
@@ -12,15 +13,22 @@ use ed25519_dalek::pkcs8::EncodePrivateKey;
 use ed25519_dalek::{Signer, SigningKey};
 use licensing::config::Config;
 use licensing::domain::operator::keys::PublicJwk;
-use reqwest::{Method, StatusCode};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
 use runtime::people::OidcConfig;
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, CqlKeyspace, ISSUER, Issuer, NatsServer};
+use testkit::{AUDIENCE, Answers, CqlKeyspace, Exchanged, ISSUER, Issuer, NatsServer};
 
 /// The issuer of tokens: fixed, whatever port the process listens on.
 pub const TOKEN_ISSUER: &str = "https://licensing.dsom.test";
 /// `aud` of the market's tokens.
 pub const LIVE_AUDIENCE: &str = "dsom";
+
+/// What every service has beside its document.
+const OPERATIONAL: &[&str] = &["/readyz"];
+
+/// What the document says.
+static DOCUMENTED: LazyLock<Answers> = LazyLock::new(|| Answers::of("licensing"));
 
 pub struct World {
     /// Where the register is; `None`: on the embedded engine.
@@ -42,6 +50,7 @@ pub struct Licensing {
 pub struct Answer {
     pub status: StatusCode,
     pub etag: Option<String>,
+    pub headers: HeaderMap,
     pub body: Value,
 }
 
@@ -145,6 +154,7 @@ impl World {
             rpz_contact: "hostmaster.example.ua".into(),
             rpz_garden: None,
             conformance_checklists: "dsom.conformance.v1".into(),
+            conformance_issuers: "https://conformance.test".into(),
             client_tokens_per_s_max: 20,
             client_tokens_burst_max: 100,
             author_writes_per_s_max: 10,
@@ -197,12 +207,27 @@ impl World {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.expect("answers");
-        let (status, etag) = (answer.status(), answer.headers().get("etag").cloned());
-        let etag = etag.map(|tag| tag.to_str().expect("text").to_owned());
-        let text = answer.text().await.expect("a body");
-        Answer { status, etag, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+        answer(request).await
     }
+}
+
+/// The answer to a request, which is held against the document.
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let (http, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let sent: Option<Value> = request.body().and_then(|body| serde_json::from_slice(body.as_bytes()?).ok());
+    let answer = http.execute(request).await.expect("answers");
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.bytes().await.expect("a body");
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().expect("text"));
+    if !OPERATIONAL.contains(&&*path) {
+        let (method, path, status, media) = (method.as_str(), &*path, status.as_u16(), header("content-type"));
+        DOCUMENTED.hold(Exchanged { method, path, sent: sent.as_ref(), status, media, body: &body });
+    }
+    let etag = header("etag").map(str::to_owned);
+    let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+    Answer { status, etag, body: serde_json::from_slice(&body).unwrap_or_else(|_| text()), headers }
 }
 
 /// An operator under the hands of two clerks.
@@ -317,7 +342,12 @@ impl<'a> Case<'a> {
     pub fn certificate_of(&self, checklist: &str, result: &str) -> String {
         let kid = jwk_of(&self.world.conformance).thumbprint();
         let header = json!({"alg": "EdDSA", "typ": "dsom-conformance+jwt", "kid": kid});
-        let claims = json!({"sub": self.id, "iat": now_s(), "env": "test", "result": result, "checklist": checklist});
+        let checks = ["formats", "gaps", "retries", "rewrite-refusal", "clock", "rate", "rotation"];
+        let claims = json!({
+            "iss": "https://conformance.test", "sub": self.id, "iat": now_s(), "env": "test", "result": result,
+            "checklist": checklist, "rate": 50, "rate_s": 20,
+            "checks": checks.map(|id| json!({"id": id, "result": "passed"})),
+        });
         jws(&self.world.conformance, &header, &claims)
     }
 
@@ -343,10 +373,7 @@ impl<'a> Case<'a> {
     }
 
     pub async fn ask(&self, form: &[(&str, &str)]) -> Answer {
-        let request = self.world.http.post(format!("{}/oauth2/token", self.url)).form(form);
-        let answer = request.send().await.expect("answers");
-        let (status, body) = (answer.status(), answer.json().await.expect("JSON"));
-        Answer { status, etag: None, body }
+        answer(self.world.http.post(format!("{}/oauth2/token", self.url)).form(form)).await
     }
 
     /// Asks for a token with an assertion.

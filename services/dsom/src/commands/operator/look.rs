@@ -5,7 +5,7 @@ use contracts::OperatorId;
 use serde_json::Value;
 
 use crate::Failure;
-use crate::commands::desk::{list, who, word};
+use crate::commands::desk::{list, undamaged, who, word};
 use crate::register::{Clerk, Route};
 
 /// A table of all operators that a route finds.
@@ -53,9 +53,16 @@ pub(super) async fn proposals(clerk: &Clerk, as_of: Option<String>) -> Result<()
 }
 
 /// Who did what to an operator, and what stood there before and after.
-pub(super) async fn history(clerk: &Clerk, operator: OperatorId) -> Result<(), Failure> {
-    let route = Route::operator(operator).then("/history").ask("limit", 200);
-    clerk.pages(route, |page| list(page, "changes").iter().for_each(change)).await
+pub(super) async fn history(clerk: &Clerk, operator: OperatorId, as_of: Option<String>) -> Result<(), Failure> {
+    let route = Route::operator(operator).then("/history").ask("limit", 200).ask_if("as_of", as_of);
+    let mut whole = Ok(());
+    clerk
+        .pages(route, |page| {
+            list(page, "changes").iter().for_each(change);
+            whole = undamaged(page, &format!("the history of {operator}"));
+        })
+        .await?;
+    whole
 }
 
 fn change(change: &Value) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{PROPOSALS, subjects};
 use crate::Failure;
-use crate::commands::desk::{list, who, word};
+use crate::commands::desk::{list, undamaged, who, word};
 use crate::register::{Clerk, Route};
 
 /// How a domain or an account stands, or stood at a moment.
@@ -43,9 +43,9 @@ pub(super) async fn search(anybody: &Clerk, part: Option<String>, as_of: Option<
         .await
 }
 
-/// What waits for another clerk.
-pub(super) async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
-    let route = Route::to(PROPOSALS).ask("open", true).ask("limit", 200);
+/// What waits for another clerk, or waited at a moment.
+pub(super) async fn proposals(clerk: &Clerk, as_of: Option<String>) -> Result<(), Failure> {
+    let route = Route::to(PROPOSALS).ask("open", true).ask("limit", 200).ask_if("as_of", as_of);
     clerk
         .pages(route, |page| {
             list(page, "proposals").iter().for_each(head);
@@ -54,8 +54,8 @@ pub(super) async fn proposals(clerk: &Clerk) -> Result<(), Failure> {
 }
 
 /// A proposal with all it holds, for who is to confirm it.
-pub(super) async fn proposal(clerk: &Clerk, id: Uuid) -> Result<(), Failure> {
-    let shown = clerk.get(&Route::to(PROPOSALS).id(id)).await?.body;
+pub(super) async fn proposal(clerk: &Clerk, id: Uuid, as_of: Option<String>) -> Result<(), Failure> {
+    let shown = clerk.get(&Route::to(PROPOSALS).id(id).ask_if("as_of", as_of)).await?.body;
     let part = |of: &Value, name: &str| of.get(name).cloned().unwrap_or_default();
     head(&shown);
     let ground = part(&shown, "ground");
@@ -88,8 +88,9 @@ fn head(one: &Value) {
 }
 
 /// Who decided what, and when.
-pub(super) async fn history(clerk: &Clerk) -> Result<(), Failure> {
-    let route = Route::to("/v1/sites/history").ask("limit", 200);
+pub(super) async fn history(clerk: &Clerk, as_of: Option<String>) -> Result<(), Failure> {
+    let route = Route::to("/v1/sites/history").ask("limit", 200).ask_if("as_of", as_of);
+    let mut whole = Ok(());
     clerk
         .pages(route, |page| {
             for change in list(page, "changes") {
@@ -98,8 +99,10 @@ pub(super) async fn history(clerk: &Clerk) -> Result<(), Failure> {
                 let (at, kind) = (word(change, "at"), word(change, "type"));
                 say!("{version:>4} {at} {} ({role}) {kind}{}", who(change), about(change));
             }
+            whole = undamaged(page, "the history of the list");
         })
-        .await
+        .await?;
+    whole
 }
 
 /// The proposal that a change is about, from the bytes that were hashed.

@@ -6,20 +6,21 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, WeakAddr};
 use tokio::sync::{Semaphore, watch};
 
-use super::feeds::{self, Feeds, SignedFeed};
+use super::feeds::{self, FeedError, Feeds, SignedFeed, Wanted};
 use super::{
     Ask, CatchUp, Decide, Decided, ListKeeper, LoadError, NotDecided, SetLicensed, Shown, Snapshot, Surroundings,
     Touched, load,
 };
 use crate::domain::history::{Change, EntityId};
-use crate::domain::sites::delta::NoDelta;
-use crate::domain::sites::feeds::{json_delta, text_delta};
-use crate::domain::sites::rpz::rpz_delta;
+use crate::domain::sites::measure::Measure;
+use crate::domain::sites::proposal::{Phase, Proposal, proposed};
 use crate::domain::sites::serial::Serial;
 use crate::storage::StoreError;
 
 /// Orders that may wait at a time: people give them, and each may hold a megabyte.
 const WAITING_MAX: usize = 32;
+/// Feeds of the past that are made at a time: each is made of the whole list, and nobody needs a token to ask for one.
+const PAST_FEEDS_MAX: usize = 2;
 /// How long an order may take, those before it included. After that its outcome is unknown.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a decision waits for the feeds to show it; then it is answered all the same.
@@ -27,17 +28,6 @@ const FEEDS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often the keeper looks for what others wrote and for what is due.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(5);
-
-/// In which form a delta is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Sites and accounts, as JSON.
-    Json,
-    /// Sites, one a line.
-    Text,
-    /// Sites, as an incremental transfer of the policy zone.
-    Zone,
-}
 
 /// The way to the list.
 #[derive(Clone)]
@@ -47,6 +37,7 @@ pub struct ListAccess {
     shown: watch::Receiver<Shown>,
     feeds: watch::Receiver<Arc<Feeds>>,
     waiting: Arc<Semaphore>,
+    pub(super) past: Arc<Semaphore>,
 }
 
 /// Why there is no answer.
@@ -58,17 +49,6 @@ pub enum Unanswered {
     /// It was considered, and not done.
     #[error("the list was not changed")]
     NotDecided(#[source] NotDecided),
-}
-
-/// Why there is no delta.
-#[derive(Debug, thiserror::Error)]
-pub enum DeltaError {
-    /// The reader takes the whole feed.
-    #[error("there is no delta")]
-    NoDelta(#[source] NoDelta),
-    /// A fault of ours.
-    #[error("the delta could not be made: {0}")]
-    Fault(String),
 }
 
 impl ListAccess {
@@ -88,7 +68,8 @@ impl ListAccess {
         let keeper = ListKeeper::new(around.clone(), show);
         let keeper = ListKeeper::start_in_arbiter(arbiter, move |_| keeper);
         arbiter.spawn(remind(keeper.downgrade()));
-        Ok(Self { keeper, around, shown, feeds, waiting: Arc::new(Semaphore::new(WAITING_MAX)) })
+        let past = Arc::new(Semaphore::new(PAST_FEEDS_MAX));
+        Ok(Self { keeper, around, shown, feeds, waiting: Arc::new(Semaphore::new(WAITING_MAX)), past })
     }
 
     /// The list, its proposals and the licensed domains as they are now.
@@ -148,23 +129,39 @@ impl ListAccess {
         self.keeper.send(Ask).await.map_err(|_| Unanswered::Busy)
     }
 
-    /// What changed since a serial, made and signed for this reader.
+    /// A feed: that of now as it is served, any other made and signed for this reader.
     ///
     /// # Errors
-    /// [`DeltaError`]
-    pub async fn delta(&self, form: Form, since: Serial) -> Result<SignedFeed, DeltaError> {
+    /// [`FeedError`]
+    pub async fn feed(&self, wanted: Wanted) -> Result<SignedFeed, FeedError> {
+        if let Wanted { form, since: None, as_of: None } = wanted {
+            return Ok(self.feeds().of(form).clone());
+        }
+        let place = match wanted.as_of {
+            None => None,
+            Some(_) => Some(Arc::clone(&self.past).try_acquire_owned().map_err(|_| FeedError::TooMany)?),
+        };
         let (sites, around) = (self.shown().sites, self.around.clone());
         let work = tokio::task::spawn_blocking(move || {
-            let list = sites.list();
-            let delta = || list.delta(since).map_err(DeltaError::NoDelta);
-            let feed = match form {
-                Form::Json => json_delta(&delta()?).map_err(|error| DeltaError::Fault(error.to_string()))?,
-                Form::Text => text_delta(&delta()?),
-                Form::Zone => rpz_delta(list, &around.zone, since).map_err(DeltaError::NoDelta)?,
-            };
-            Ok(SignedFeed::new(feed, &*around.signer))
+            let made = feeds::make_one(sites.list(), &around, wanted);
+            // Here: who asked may be gone long before it is made.
+            drop(place);
+            made
         });
-        work.await.map_err(|error| DeltaError::Fault(error.to_string()))?
+        work.await.map_err(|error| FeedError::Fault(error.to_string()))?
+    }
+
+    /// What a proposal holds; of one that is over it was let go of, and is read from the history.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn held(&self, proposal: &Proposal) -> Result<Option<Arc<Measure>>, StoreError> {
+        if let Phase::Open(measure) = &proposal.phase {
+            return Ok(Some(Arc::clone(measure)));
+        }
+        let there = self.changes(proposal.version.saturating_sub(1), 1).await?;
+        let found = there.first().and_then(|change| proposed(&change.bytes)).filter(|(id, _)| *id == proposal.id);
+        Ok(found.map(|(_, measure)| Arc::new(measure)))
     }
 
     /// Changes of the list's history after a version, as stored.

@@ -1,6 +1,7 @@
 //! The keeper over the embedded store: durability, rivals, faults, days that come, and signatures.
 
 mod licensed;
+mod past;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
@@ -122,6 +123,14 @@ impl World {
 
     pub(crate) fn pass_ms(&self, ms: i64) {
         self.clock_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Writes a change past all rules.
+    pub(crate) async fn forge(&self, change: &Change) {
+        assert_eq!(
+            self.store.append(EntityId::SITES, change).await.expect("the store does not read it"),
+            Appended::Done
+        );
     }
 
     fn fail(&self, fault: u8) {
@@ -272,7 +281,7 @@ async fn a_history_that_was_touched_is_not_loaded() {
     let list = world.start().await;
     carry_out(&list, 1, blocks(&["a.ua"])).await;
     let forged = Change { version: 3, bytes: br#"{"entity":"sites"}"#.to_vec() };
-    world.store.append(EntityId::SITES, &forged).await.expect("the store does not read it");
+    world.forge(&forged).await;
     assert!(matches!(world.try_start().await, Err(LoadError::Failed(Failure::Damaged(_)))));
     list.catch_up().await.expect("answers");
     assert!(list.ask().await.expect("answers").failing);
@@ -330,10 +339,20 @@ async fn only_so_many_orders_wait() {
 
 /// Checks a detached JWS over a body with another library than the one that signed.
 pub(crate) fn verify(key: &SigningKey, jws: &str, body: &[u8]) -> bool {
+    verify_with(key, jws, body, &json!({"alg": "EdDSA", "b64": false, "crit": ["b64"], "kid": key.kid()}))
+}
+
+/// The same of a feed of the past, which must say of when it is.
+pub(crate) fn verify_past(key: &SigningKey, jws: &str, body: &[u8], as_of: &str) -> bool {
+    let header = json!({"alg": "EdDSA", "as_of": as_of, "b64": false, "crit": ["as_of", "b64"], "kid": key.kid()});
+    verify_with(key, jws, body, &header)
+}
+
+fn verify_with(key: &SigningKey, jws: &str, body: &[u8], expected: &Value) -> bool {
     let parts: Vec<&str> = jws.split('.').collect();
     let [header, "", signature] = parts[..] else { panic!("{jws}") };
     let fields: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).expect("base64url")).expect("JSON");
-    assert_eq!(fields, json!({"alg": "EdDSA", "b64": false, "crit": ["b64"], "kid": key.kid()}));
+    assert_eq!(&fields, expected);
     let x = URL_SAFE_NO_PAD.decode(key.jwk()["x"].as_str().expect("text")).expect("base64url");
     let public = VerifyingKey::from_bytes(&x.try_into().expect("32 bytes")).expect("a key");
     let signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
@@ -353,10 +372,11 @@ async fn every_feed_and_every_delta_is_signed() {
         assert!(!verify(&world.key, &feed.jws, &feed.bytes[1..]));
     }
     for form in [Form::Json, Form::Text] {
-        let delta = list.delta(form, Serial(1)).await.expect("known");
+        let since = |serial| Wanted { form, since: Some(Serial(serial)), as_of: None };
+        let delta = list.feed(since(1)).await.expect("known");
         assert!(verify(&world.key, &delta.jws, &delta.bytes));
         assert!(String::from_utf8_lossy(&delta.bytes).contains("a.ua") && delta.etag.starts_with("\"2-"));
-        let unknown = list.delta(form, Serial(3)).await.expect_err("not yet");
-        assert!(matches!(unknown, DeltaError::NoDelta(NoDelta::Unknown)));
+        let unknown = list.feed(since(3)).await.expect_err("not yet");
+        assert!(matches!(unknown, FeedError::NoDelta(NoDelta::Unknown)));
     }
 }

@@ -1,8 +1,9 @@
 //! Certificates of the published checks: what one must say to be filed, and how long it opens the way into the market.
 
-use contracts::registry::Env;
+use contracts::conformance::{CHECKLIST, CHECKS, RATE_MIN, RATE_S};
 use contracts::{OperatorId, UnixMillis};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::keys::{BadKey, Jws, SKEW_MS};
 
@@ -10,19 +11,32 @@ use super::keys::{BadKey, Jws, SKEW_MS};
 /// checked longer ago says little of the integration of today.
 pub const CERTIFICATE_AGE_MS_MAX: i64 = 184 * 86_400_000;
 
-/// The claims that the register looks at. Who certified is known by the key, and at which rate by the list of checks.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CertificateClaims {
-    /// The operator.
-    pub sub: String,
-    /// When it was certified, in Unix seconds.
-    pub iat: i64,
-    /// Where the checks ran.
-    pub env: Env,
-    /// `passed` or `failed`.
-    pub result: String,
-    /// The list of checks.
-    pub checklist: String,
+/// The claims of a certificate, whose signature was verified.
+pub type Claims = Map<String, Value>;
+
+/// Whose certificates count, and of which lists of checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// `iss`: those who certify. The key tells that a certificate is theirs, the name for whom it was used: one key may sign in several names.
+    pub issuers: Vec<String>,
+    /// `checklist`: the names of the lists.
+    pub checklists: Vec<String>,
+}
+
+/// Why a certificate is not filed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadCertificate {
+    /// It is no JWS by one of those who certify.
+    #[error(transparent)]
+    Jws(#[from] BadKey),
+    /// A claim is missing or says something else.
+    #[error("the claim {claim} must be {expected}")]
+    Claim {
+        /// Which.
+        claim: &'static str,
+        /// What it must be.
+        expected: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -30,21 +44,52 @@ struct Issued {
     iat: i64,
 }
 
-impl CertificateClaims {
-    /// Whether they say that this operator has passed one of the lists that count, in the sandbox and not too long ago.
+impl Accepted {
+    /// Whether claims say that this operator has passed one of the lists that count, in the sandbox and not too long ago. Of the
+    /// published list it is known what passing means, and a certificate of it must say that too; of another the name alone counts.
     ///
     /// # Errors
-    /// [`BadKey::Claim`]
-    pub fn check(&self, operator: OperatorId, checklists: &[String], now: UnixMillis) -> Result<(), BadKey> {
-        let checks = [
-            ("sub", self.sub == operator.to_string()),
-            ("env", self.env == Env::Test),
-            ("result", self.result == "passed"),
-            ("checklist", checklists.contains(&self.checklist)),
-            ("iat", is_recent(self.iat, now)),
-        ];
-        checks.into_iter().find(|(_, holds)| !holds).map_or(Ok(()), |(name, _)| Err(BadKey::Claim(name)))
+    /// [`BadCertificate::Claim`]
+    pub fn check(&self, claims: &Claims, operator: OperatorId, now: UnixMillis) -> Result<(), BadCertificate> {
+        let one_of = |claim, all: &[String]| all.iter().any(|one| is(claims, claim, one));
+        must("iss", one_of("iss", &self.issuers), || format!("one of {:?}", self.issuers))?;
+        must("sub", is(claims, "sub", &operator.to_string()), || format!("the operator, {operator}"))?;
+        must("env", is(claims, "env", "test"), || "test".to_owned())?;
+        must("result", is(claims, "result", "passed"), || "passed".to_owned())?;
+        must("checklist", one_of("checklist", &self.checklists), || format!("one of {:?}", self.checklists))?;
+        let iat = claims.get("iat").and_then(Value::as_i64);
+        must("iat", iat.is_some_and(|iat| is_recent(iat, now)), || {
+            format!("a time in Unix seconds of the last {} days", CERTIFICATE_AGE_MS_MAX / 86_400_000)
+        })?;
+        match is(claims, "checklist", CHECKLIST) {
+            true => published(claims),
+            false => Ok(()),
+        }
     }
+}
+
+/// What a certificate of the published list says beside its result.
+fn published(claims: &Claims) -> Result<(), BadCertificate> {
+    let rate = claims.get("rate").and_then(Value::as_u64);
+    must("rate", rate.is_some_and(|rate| rate >= u64::from(RATE_MIN)), || {
+        format!("a whole number of records a second, {RATE_MIN} or more")
+    })?;
+    let rate_s = claims.get("rate_s").and_then(Value::as_i64);
+    must("rate_s", rate_s == Some(RATE_S), || format!("{RATE_S}, for how many seconds the rate was held"))?;
+    let checks = claims.get("checks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let word = |check: &Value, member: &str, word: &str| check.get(member).and_then(Value::as_str) == Some(word);
+    let passed = |id: &&str| checks.iter().any(|check| word(check, "id", id) && word(check, "result", "passed"));
+    must("checks", checks.len() == CHECKS.len() && CHECKS.iter().all(passed), || {
+        format!("each of {} once, passed", CHECKS.join(", "))
+    })
+}
+
+fn is(claims: &Claims, claim: &str, text: &str) -> bool {
+    claims.get(claim).and_then(Value::as_str) == Some(text)
+}
+
+fn must(claim: &'static str, holds: bool, expected: impl FnOnce() -> String) -> Result<(), BadCertificate> {
+    if holds { Ok(()) } else { Err(BadCertificate::Claim { claim, expected: expected() }) }
 }
 
 /// Whether a certificate that was checked when it was filed is still recent enough.
@@ -56,42 +101,4 @@ pub fn counts(certificate: &str, now: UnixMillis) -> bool {
 fn is_recent(iat_s: i64, now: UnixMillis) -> bool {
     let age_ms = now.0.saturating_sub(iat_s.saturating_mul(1_000));
     (-SKEW_MS..=CERTIFICATE_AGE_MS_MAX).contains(&age_ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OPERATOR: &str = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
-    const DAY_S: i64 = 86_400;
-
-    #[test]
-    fn a_certificate_is_of_this_operator_passed_in_the_sandbox_and_not_old() {
-        let operator: OperatorId = OPERATOR.parse().expect("a UUID");
-        // 2026-11-23T08:00:00Z.
-        let now_s = 1_795_420_800;
-        let good = CertificateClaims {
-            sub: OPERATOR.to_owned(),
-            iat: now_s - 184 * DAY_S,
-            env: Env::Test,
-            result: "passed".to_owned(),
-            checklist: "one".to_owned(),
-        };
-        let check = |claims: &CertificateClaims| claims.check(operator, &["one".to_owned()], UnixMillis(now_s * 1_000));
-        assert_eq!(check(&good), Ok(()));
-        for (name, bad) in [
-            ("sub", CertificateClaims { sub: "x".to_owned(), ..good.clone() }),
-            ("env", CertificateClaims { env: Env::Live, ..good.clone() }),
-            ("result", CertificateClaims { result: "failed".to_owned(), ..good.clone() }),
-            ("checklist", CertificateClaims { checklist: "two".to_owned(), ..good.clone() }),
-            ("iat", CertificateClaims { iat: now_s - 184 * DAY_S - 1, ..good.clone() }),
-            ("iat", CertificateClaims { iat: now_s + 61, ..good.clone() }),
-            ("iat", CertificateClaims { iat: i64::MIN, ..good.clone() }),
-        ] {
-            assert_eq!(check(&bad), Err(BadKey::Claim(name)), "{bad:?}");
-        }
-        for claims in ["{}", r#"{"sub":"x","env":"test","result":"passed","checklist":"one"}"#] {
-            assert!(serde_json::from_str::<CertificateClaims>(claims).is_err(), "without a time: {claims}");
-        }
-    }
 }

@@ -298,10 +298,7 @@ impl Operator {
             Decision::Revoke { licence, .. } => step(licence, Step::Revoke),
             Decision::Surrender { licence } => step(licence, Step::Surrender),
             Decision::Place { licence, .. } => match self.known(*licence)?.state_at(now) {
-                state @ (LicenceState::Refused
-                | LicenceState::Revoked
-                | LicenceState::Surrendered
-                | LicenceState::Expired) => conflict(format!("licence {licence} is {state:?}")),
+                state if licence::is_over(state) => conflict(format!("licence {licence} is {state:?}")),
                 _ => Ok(()),
             },
             Decision::AddKey { expires, .. } if expires.0 <= now => {

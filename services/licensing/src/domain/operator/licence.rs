@@ -66,6 +66,12 @@ pub fn after(state: LicenceState, step: Step) -> Option<LicenceState> {
     })
 }
 
+/// Whether nothing can happen to a licence any more.
+pub fn is_over(state: LicenceState) -> bool {
+    use LicenceState as S;
+    matches!(state, S::Refused | S::Revoked | S::Surrendered | S::Expired)
+}
+
 /// An amount in whole minor units with its ISO 4217 currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

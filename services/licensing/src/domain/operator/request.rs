@@ -13,12 +13,26 @@ use crate::domain::history::Author;
 
 /// Most requests of an operator that wait.
 pub const REQUESTS_MAX: usize = 10;
+/// The roles of those who decide about operators, as they stand in histories.
+pub const CLERK_ROLES: [&str; 2] = ["clerk", "chief_clerk"];
 /// The role of an operator in its history.
 pub const OPERATOR_ROLE: &str = "operator";
 
 /// An operator as the author of its request: `operator:<client id>`.
 pub fn author(client: ClientId) -> Author {
     Author { sub: format!("{OPERATOR_ROLE}:{client}"), role: OPERATOR_ROLE.to_owned() }
+}
+
+/// Whether a fact that is read is of those that its author's role makes: requests are made by operators alone, all else by clerks.
+pub(super) fn check_author(by: &Author, fact: &Fact) -> Result<(), &'static str> {
+    let (is_operator, is_request) = (by.role == OPERATOR_ROLE, matches!(fact, Fact::Requested { .. }));
+    match (is_operator, is_request) {
+        (true, true) => Ok(()),
+        (true, false) => Err("an operator did what clerks do"),
+        (false, true) => Err("another than an operator asked for it"),
+        (false, false) if CLERK_ROLES.contains(&by.role.as_str()) => Ok(()),
+        (false, false) => Err("who is no clerk did what clerks do"),
+    }
 }
 
 impl Operator {
@@ -34,16 +48,7 @@ impl Operator {
         now: UnixMillis,
         rules: Rules<'_>,
     ) -> Result<Fact, Refusal> {
-        match &decision {
-            Decision::AddKey { env: asked, .. } if *asked != env => {
-                return invalid("/decision/env", "must be that of the token: a live client asks for live keys");
-            }
-            Decision::RevokeKey { kid, .. } if !self.keys.iter().any(|key| key.kid == *kid && key.env == env) => {
-                return Err(Refusal::NotFound(format!("key {kid}")));
-            }
-            Decision::AddKey { .. } | Decision::RevokeKey { .. } => {}
-            _ => return invalid("/decision/type", "an operator asks for add_key or revoke_key"),
-        }
+        self.check_own(&decision, env)?;
         self.check_room(proposal, true, REQUESTS_MAX, now)?;
         let same = |decided: &Decision| match (decided, &decision) {
             (Decision::AddKey { jwk: one, .. }, Decision::AddKey { jwk: other, .. }) => one == other,
@@ -56,6 +61,27 @@ impl Operator {
         self.check(&decision, now, rules.issuer)?;
         let expires = Moment(UnixMillis(now.0.saturating_add(rules.proposal_life_ms)));
         Ok(Fact::Requested { proposal, expires, decision })
+    }
+
+    /// Whether a decision is about a key that a client of this world may ask about.
+    fn check_own(&self, decision: &Decision, env: Env) -> Result<(), Refusal> {
+        match decision {
+            Decision::AddKey { env: asked, .. } if *asked != env => {
+                invalid("/decision/env", "must be that of the token: a live client asks for live keys")
+            }
+            Decision::RevokeKey { kid, .. } if !self.keys.iter().any(|key| key.kid == *kid && key.env == env) => {
+                Err(Refusal::NotFound(format!("key {kid}")))
+            }
+            Decision::AddKey { .. } | Decision::RevokeKey { .. } => Ok(()),
+            _ => invalid("/decision/type", "an operator asks for add_key or revoke_key"),
+        }
+    }
+
+    /// Whether a request that is read was this operator's to make: by one of its own clients, about keys of that client's world.
+    pub(super) fn check_request(&self, decision: &Decision, by: &Author) -> Result<(), &'static str> {
+        let own = |env: &Env| author(ClientId { operator: self.id, env: *env }) == *by;
+        let env = [Env::Live, Env::Test].into_iter().find(own).ok_or("another than its own client asked for it")?;
+        self.check_own(decision, env).map_err(|_| "its client could not ask for it")
     }
 
     /// What a clerk's word makes of a proposal: of another clerk's it is the decision; what the operator asked for it makes the clerk's

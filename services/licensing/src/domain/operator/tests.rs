@@ -279,15 +279,18 @@ fn what_follows_for_wagers_is_told() {
     desk.decided(Decision::Suspend { licence: 1, reason: reason() }).expect("suspended");
     let after = desk.now;
     let standing = desk.operator.standing();
-    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(before)), None);
-    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
-    assert_eq!(standing.flag(Vertical::Slots, UnixMillis(before)), Some(Flag::OutsideLicence));
+    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(before), UnixMillis(before)), None);
+    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after), UnixMillis(after)), Some(Flag::AfterSuspension));
+    assert_eq!(standing.flag(Vertical::Slots, UnixMillis(before), UnixMillis(before)), Some(Flag::OutsideLicence));
     assert_eq!(desk.operator.scopes(Env::Live), ["records:write", "records:read", "keys:propose"], "settlements go on");
     // That it is revoked later takes nothing back of the suspension.
     desk.decided(Decision::Revoke { licence: 1, reason: reason() }).expect("revoked");
     let standing = desk.operator.standing();
-    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after)), Some(Flag::AfterSuspension));
-    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(desk.now)), Some(Flag::OutsideLicence));
+    assert_eq!(standing.flag(Vertical::Betting, UnixMillis(after), UnixMillis(after)), Some(Flag::AfterSuspension));
+    assert_eq!(
+        standing.flag(Vertical::Betting, UnixMillis(desk.now), UnixMillis(desk.now)),
+        Some(Flag::OutsideLicence)
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The list: what confirmed decisions add up to.
 
+mod past;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -193,32 +195,6 @@ impl BlockList {
     /// How a subject stands in the list, by itself alone.
     pub fn standing(&self, subject: &Subject) -> Standing<'_> {
         self.last_step(subject).map_or(Standing::Unlisted, Step::standing)
-    }
-
-    /// The serial at a moment; `None`: now.
-    pub fn serial_at(&self, moment: Option<UnixMillis>) -> Serial {
-        let revisions = moment.map(|moment| self.revisions.partition_point(|revision| revision.at <= moment));
-        self.origin.after(revisions.unwrap_or(self.revisions.len()))
-    }
-
-    /// How a subject stood at a moment, by itself alone; `None`: now.
-    pub fn standing_at(&self, subject: &Subject, moment: Option<UnixMillis>) -> Standing<'_> {
-        let (Some(moment), Some(dossier)) = (moment, self.subjects.get(subject)) else { return self.standing(subject) };
-        let last = dossier.steps.iter().rfind(|step| self.taken_at(step) <= moment);
-        last.map_or(Standing::Unlisted, Step::standing)
-    }
-
-    /// When a step was taken: with its decision, or with the revision that put in force what was announced.
-    fn taken_at(&self, step: &Step) -> UnixMillis {
-        match &step.what {
-            What::Announced(entry) => entry.by.at,
-            What::Lifted(_, lifting) => lifting.by.at,
-            // What comes into force makes a revision, and belongs to it.
-            What::Blocked(entry) => {
-                let made = step.revision.checked_sub(1).and_then(|before| self.revisions.get(before));
-                made.map_or(entry.by.at, |revision| revision.at)
-            }
-        }
     }
 
     /// Everything something was decided about, after a subject if one is given; sites in DNS order, then accounts.

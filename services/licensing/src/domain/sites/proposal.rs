@@ -6,8 +6,9 @@ use std::sync::Arc;
 use contracts::UnixMillis;
 use uuid::Uuid;
 
+use super::fact::Fact;
 use super::measure::Measure;
-use crate::domain::history::Author;
+use crate::domain::history::{Author, Event};
 use crate::domain::operator::fact::Ground;
 use crate::domain::text::Line;
 
@@ -20,6 +21,8 @@ pub struct Proposal {
     pub by: Author,
     /// When.
     pub at: UnixMillis,
+    /// The place in the history of the change that proposed it: what it held stands there, when it is let go of here.
+    pub version: u64,
     /// From when on it may no longer be confirmed.
     pub expires: UnixMillis,
     /// What it rests on.
@@ -66,14 +69,49 @@ impl Proposal {
         }
     }
 
-    /// What became of it, as on the wire.
-    pub fn outcome(&self, now: UnixMillis) -> &'static str {
-        match &self.phase {
-            Phase::Open(_) if now < self.expires => "open",
-            Phase::Open(_) | Phase::Expired => "expired",
-            Phase::Confirmed { .. } => "confirmed",
-            Phase::Declined { .. } => "declined",
+    /// Whether it waited for an answer at a moment.
+    pub fn waits(&self, at: UnixMillis) -> bool {
+        at < self.expires && self.answered(at).is_none()
+    }
+
+    /// The answer that it had at a moment, after which nothing of it was open: who gave it, when, and why if it was declined.
+    pub fn answered(&self, at: UnixMillis) -> Option<Answer<'_>> {
+        let answer = match &self.phase {
+            Phase::Open(_) | Phase::Expired => return None,
+            Phase::Confirmed { by, at } => Answer { by, at: *at, declined: None },
+            Phase::Declined { by, at, reason } => Answer { by, at: *at, declined: Some(reason) },
+        };
+        (answer.at <= at).then_some(answer)
+    }
+
+    /// What had become of it at a moment, as on the wire.
+    pub fn outcome(&self, at: UnixMillis) -> &'static str {
+        match self.answered(at) {
+            Some(Answer { declined: None, .. }) => "confirmed",
+            Some(_) => "declined",
+            None if at < self.expires => "open",
+            None => "expired",
         }
+    }
+}
+
+/// What ended a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// Who gave it.
+    pub by: &'a Author,
+    /// When.
+    pub at: UnixMillis,
+    /// Why it was declined; `None`: it was confirmed.
+    pub declined: Option<&'a Line<1000>>,
+}
+
+/// What a change of the history proposed, and under which id; `None` when it proposed nothing.
+pub fn proposed(change: &[u8]) -> Option<(Uuid, Measure)> {
+    let event: Event<Fact> = serde_json::from_slice(change).ok()?;
+    match event.fact {
+        Fact::Proposed { proposal, measure, .. } => Some((proposal, measure)),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use super::proposal::{Phase, Proposal, Proposals};
 use super::serial::Serial;
 use super::standing::Resolution;
 use crate::domain::history::{BadHistory, EntityId, Event, Head};
+use crate::domain::operator::request::CLERK_ROLES;
 
 /// The list with its proposals. A copy shares all that is large.
 #[derive(Debug, Clone)]
@@ -69,13 +70,22 @@ impl Sites {
         Ok(())
     }
 
-    fn take(&mut self, Event { by, fact, .. }: Event<Fact>, Head { at, .. }: Head) -> Result<(), &'static str> {
+    fn take(
+        &mut self,
+        Event { by, fact, .. }: Event<Fact>,
+        Head { version, at, .. }: Head,
+    ) -> Result<(), &'static str> {
+        // What time brings is written by licensing itself.
+        if !matches!(fact, Fact::Began { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
+            return Err("who is no clerk did what clerks do");
+        }
         match fact {
             Fact::Proposed { proposal: id, .. } if self.proposals.get(id).is_some() => return Err("proposed twice"),
             Fact::Proposed { proposal: id, expires, measure, ground } => {
                 let (blocks, lifts) = (measure.blocks().len(), measure.lifts().len());
                 let phase = Phase::Open(Arc::new(measure));
-                self.proposals.add(Proposal { id, by, at, expires: expires.0, ground, blocks, lifts, phase });
+                let expires = expires.0;
+                self.proposals.add(Proposal { id, by, at, version, expires, ground, blocks, lifts, phase });
             }
             Fact::Confirmed { proposal: id, day } => {
                 let proposal = self.proposals.get(id).ok_or("there is no such proposal")?;

@@ -7,8 +7,10 @@ use contracts::problems::Code;
 use runtime::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::super::schemas;
 use crate::domain::operator::fact::Ground;
 use crate::domain::sites::measure::{BadMeasure, Block, Evidence, Lift, Measure, Place, read_day};
 use crate::domain::sites::subject::{SocialAccount, Subject};
@@ -17,16 +19,22 @@ use crate::domain::text::Line;
 /// Most errors told of one form.
 pub const PROBLEMS_MAX: usize = 100;
 
-/// A proposal as it is sent.
-#[derive(Debug, Deserialize)]
+/// A proposal about 1 to 2,000 subjects, each named once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SiteProposalForm)]
 #[serde(deny_unknown_fields)]
 pub struct ProposalForm {
     /// Chosen by the caller: the same request again does not propose twice.
     pub id: Uuid,
+    #[schema(value_type = schemas::Ground)]
     ground: GroundForm,
+    /// What is to be blocked.
     #[serde(default)]
+    #[schema(max_items = 2_000)]
     blocks: Vec<BlockForm>,
+    /// What is to be lifted.
     #[serde(default)]
+    #[schema(max_items = 2_000)]
     lifts: Vec<LiftForm>,
 }
 
@@ -38,35 +46,62 @@ struct GroundForm {
     document_hash: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A subject that is to be blocked: either `site` or `account` is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SiteBlockForm)]
 #[serde(deny_unknown_fields)]
 struct BlockForm {
+    /// A domain alone: any case, IDN or A-labels.
+    #[schema(example = "казино.укр")]
     site: Option<String>,
+    /// A social account.
     account: Option<AccountForm>,
     evidence: EvidenceForm,
+    /// The first day it is blocked, in the regulator's time zone. A day gone by is as good as today.
+    #[schema(format = "date", example = "2026-11-23")]
     blocked_from: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// A subject whose entry is to end: either `site` or `account` is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SiteLiftForm)]
 #[serde(deny_unknown_fields)]
 struct LiftForm {
+    /// A domain alone: any case, IDN or A-labels.
+    #[schema(example = "казино.укр")]
     site: Option<String>,
+    /// A social account.
     account: Option<AccountForm>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 1000)]
     reason: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// An account on a platform.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SocialAccountForm)]
 #[serde(deny_unknown_fields)]
 struct AccountForm {
+    /// `discord`, `facebook`, `instagram`, `telegram`, `threads`, `tiktok`, `twitch`, `x` or `youtube`, in any case.
     platform: String,
+    /// The handle alone, with or without `@`.
+    #[schema(example = "@Casino_UA")]
     handle: String,
 }
 
-#[derive(Debug, Deserialize)]
+/// What an entry rests on. The document itself is elsewhere; its hash pins it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SiteEvidence)]
 #[serde(deny_unknown_fields)]
-struct EvidenceForm {
+pub struct EvidenceForm {
+    /// What was found. Not for the public.
+    #[schema(min_length = 1, max_length = 2000)]
     text: String,
+    /// Where the document is filed.
+    #[schema(min_length = 1, max_length = 200)]
     reference: String,
+    /// SHA-256 of the document, base64.
+    #[schema(pattern = "^[A-Za-z0-9+/]{43}=$")]
     hash: String,
 }
 

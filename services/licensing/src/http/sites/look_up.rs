@@ -1,5 +1,6 @@
 //! How a domain or an account stands, and everything the list holds, page by page.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::http::header::CACHE_CONTROL;
@@ -7,18 +8,20 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::UnixMillis;
 use contracts::problems::Code;
 use runtime::ApiError;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::as_of::{self, AsOf};
-use super::super::{form::tagged, limit, query};
-use super::{form, view};
+use super::super::{form::tagged, limit, query, schemas};
+use super::form;
+use super::view::{StandingView, SubjectView};
 use crate::actors::sites::{ListAccess, Shown};
 use crate::domain::operator::fact::Moment;
 use crate::domain::sites::domain_name::DomainName;
 use crate::domain::sites::list::Row;
 use crate::domain::sites::look_up::{look_up_account, look_up_at};
+use crate::domain::sites::serial::Serial;
 use crate::domain::sites::standing::Standing;
 use crate::domain::sites::subject::{SocialAccount, Subject};
 
@@ -44,10 +47,66 @@ pub struct Which {
     after: Option<String>,
 }
 
+/// A page of the list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SitePage)]
+pub struct Page<'a> {
+    /// The serial of the list.
+    #[schema(value_type = u32)]
+    serial: Serial,
+    /// Sites in DNS order, then accounts.
+    entries: Vec<Listed<'a>>,
+    /// `after` of the next page; null where there are no more.
+    #[schema(required = true)]
+    next: Option<String>,
+}
+
+/// A subject something was decided about, and how it stands by itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListedSubject)]
+pub struct Listed<'a> {
+    #[serde(flatten)]
+    subject: SubjectView<'a>,
+    #[serde(flatten)]
+    standing: StandingView<'a>,
+}
+
+/// How a domain stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SiteLookUp)]
+pub struct FoundSite<'a> {
+    /// The domain that was asked for, as A-labels.
+    site: &'a str,
+    /// The same as people read it; null where that is the same text.
+    #[schema(required = true)]
+    unicode: Option<String>,
+    /// The domain that decides: this one, or one above it; null where none does.
+    #[schema(required = true)]
+    by: Option<&'a str>,
+    #[serde(flatten)]
+    standing: StandingView<'a>,
+    /// The serial of the list.
+    #[schema(value_type = u32)]
+    serial: Serial,
+}
+
+/// How an account stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountLookUp)]
+pub struct FoundAccount<'a> {
+    #[schema(value_type = schemas::sites::SocialAccount)]
+    account: &'a SocialAccount,
+    #[serde(flatten)]
+    standing: StandingView<'a>,
+    /// The serial of the list.
+    #[schema(value_type = u32)]
+    serial: Serial,
+}
+
 /// Everything that was ever decided about, sites in DNS order, then accounts. Nobody needs a token.
 #[utoipa::path(
     get, path = "/v1/sites", tag = "sites", params(Which), security(()),
-    responses((status = 200, description = "`serial`, `entries`, and `next` where there are more", body = Object, headers(("ETag" = String, description = "The version that is shown"))))
+    responses((status = 200, description = "A page of the list", body = Page, headers(("ETag" = String, description = "The version that is shown"))))
 )]
 pub async fn list(request: HttpRequest, list: web::Data<ListAccess>) -> Result<HttpResponse, ApiError> {
     let which: Which = query(&request)?;
@@ -62,20 +121,20 @@ pub async fn list(request: HttpRequest, list: web::Data<ListAccess>) -> Result<H
     let shown = list.shown();
     let version = shown.sites.head().version;
     // A search may have to look at all of the list.
-    let page = web::block(move || page(&shown, after.as_ref(), which.q.as_deref(), most, moment)).await;
+    let page = web::block(move || json!(page(&shown, after.as_ref(), which.q.as_deref(), most, moment))).await;
     let page = page.map_err(|error| ApiError::internal(&error))?;
     let answer = HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(page);
     // What was is nothing to write on.
     Ok(if moment.is_none() { tagged(version, answer) } else { answer })
 }
 
-fn page(
-    shown: &Shown,
+fn page<'a>(
+    shown: &'a Shown,
     after: Option<&Subject>,
     wanted: Option<&str>,
     most: usize,
     moment: Option<UnixMillis>,
-) -> Value {
+) -> Page<'a> {
     let (list, wanted) = (shown.sites.list(), wanted.map(|wanted| wanted.trim().to_lowercase()));
     let holds = |row: &Row<'_>, wanted: &str| {
         row.in_unicode.is_some_and(|text| text.contains(wanted))
@@ -91,16 +150,13 @@ fn page(
         None => row,
     });
     let mut rows = then.filter(|row| row.standing != Standing::Unlisted);
-    let taken: Vec<Row<'_>> = rows.by_ref().take(most).collect();
+    let taken: Vec<Row<'a>> = rows.by_ref().take(most).collect();
     let next = rows.next().and(taken.last()).map(|row| row.subject.to_string());
-    let entry = |row: &Row<'_>| {
-        let mut shown = view::subject(row.subject, row.in_unicode);
-        if let (Some(shown), Value::Object(standing)) = (shown.as_object_mut(), view::standing(&row.standing)) {
-            shown.extend(standing);
-        }
-        shown
+    let listed = |row: Row<'a>| Listed {
+        subject: SubjectView::new(row.subject, row.in_unicode.map(Cow::Borrowed)),
+        standing: StandingView::new(row.standing),
     };
-    json!({"serial": list.serial_at(moment), "entries": taken.iter().map(entry).collect::<Vec<_>>(), "next": next})
+    Page { serial: list.serial_at(moment), entries: taken.into_iter().map(listed).collect(), next }
 }
 
 /// How a domain stands, or stood at a moment: by itself, or by the nearest domain above it that decides (`by`). Any case,
@@ -109,7 +165,7 @@ fn page(
     get, path = "/v1/sites/{domain}", tag = "sites", security(()),
     params(("domain" = String, Path, description = "The domain alone", example = "казино.укр"), AsOf),
     responses((
-        status = 200, body = Object,
+        status = 200, body = FoundSite,
         description = "`standing` is `blocked`, `announced`, `lifted`, `licensed` or `unlisted`"
     ))
 )]
@@ -126,17 +182,13 @@ pub async fn site(
         licensed = Arc::new(as_of::licensed(&request, moment).await?);
     }
     let found = look_up_at(sites.list(), &licensed, &domain, moment);
-    let mut shown = match &found {
-        Some(found) => view::standing(&found.standing),
-        None => json!({"standing": "unlisted"}),
-    };
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("unicode".to_owned(), domain.in_unicode().into());
-        shown.insert("site".to_owned(), domain.as_str().into());
-        shown.insert("by".to_owned(), found.map(|found| found.by.as_str().to_owned()).into());
-        shown.insert("serial".to_owned(), json!(sites.list().serial_at(moment)));
-    }
-    Ok(answer(&shown))
+    Ok(answer(&FoundSite {
+        site: domain.as_str(),
+        unicode: domain.in_unicode(),
+        by: found.as_ref().map(|found| found.by.as_str()),
+        standing: StandingView::new(found.as_ref().map_or(Standing::Unlisted, |found| found.standing)),
+        serial: sites.list().serial_at(moment),
+    }))
 }
 
 /// How a social account stands, or stood at a moment. Any case, with or without `@`.
@@ -148,7 +200,7 @@ pub async fn site(
         AsOf,
     ),
     responses((
-        status = 200, body = Object,
+        status = 200, body = FoundAccount,
         description = "`standing` is `blocked`, `announced`, `lifted` or `unlisted`"
     ))
 )]
@@ -159,15 +211,11 @@ pub async fn account(
 ) -> Result<HttpResponse, ApiError> {
     let account = form::account(&path.0, &path.1).map_err(|error| ApiError::new(Code::BadRequest, error.detail))?;
     let (sites, moment) = (list.shown().sites, as_of::of_query(&request, list.now())?);
-    let mut shown = view::standing(&look_up_account(sites.list(), &account, moment));
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("account".to_owned(), json!(account));
-        shown.insert("serial".to_owned(), json!(sites.list().serial_at(moment)));
-    }
-    Ok(answer(&shown))
+    let standing = StandingView::new(look_up_account(sites.list(), &account, moment));
+    Ok(answer(&FoundAccount { account: &account, standing, serial: sites.list().serial_at(moment) }))
 }
 
-fn answer(shown: &Value) -> HttpResponse {
+fn answer(shown: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(shown)
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::feeds;
 use super::form::PROBLEMS_MAX;
-use crate::actors::sites::{DeltaError, Failure, NotDecided, Unanswered};
+use crate::actors::sites::{Failure, FeedError, NotDecided, Unanswered};
 use crate::domain::sites::decide::Refusal;
 use crate::domain::sites::list::{Conflict, Obstacle};
 use crate::domain::sites::measure::Place;
@@ -22,11 +22,12 @@ pub fn order(error: Unanswered) -> ApiError {
     }
 }
 
-/// There is no delta.
-pub fn delta(error: DeltaError, since: u32) -> ApiError {
-    match error {
-        DeltaError::NoDelta(why) => feeds::gone(since, &why.to_string()),
-        DeltaError::Fault(_) => ApiError::internal(&error),
+/// There is no such feed.
+pub fn feed(error: FeedError, since: Option<u32>) -> ApiError {
+    match (error, since) {
+        (FeedError::NoDelta(why), Some(since)) => feeds::gone(since, &why.to_string()),
+        (error @ FeedError::TooMany, _) => ApiError::new(Code::Unavailable, error.to_string()),
+        (error, _) => ApiError::internal(&error),
     }
 }
 

@@ -1,8 +1,11 @@
 //! The routes of the list, with people whose tokens are checked.
 
+mod answers;
 mod public;
 mod speed;
 mod writes;
+
+use std::sync::LazyLock;
 
 use actix_web::body::to_bytes;
 use actix_web::http::Method;
@@ -12,7 +15,7 @@ use bytes::Bytes;
 use runtime::people::{OidcConfig, People};
 use runtime::rates::Rates;
 use serde_json::{Value, json};
-use testkit::{AUDIENCE, ISSUER, Issuer};
+use testkit::{AUDIENCE, Answers, Exchanged, ISSUER, Issuer};
 use uuid::Uuid;
 
 use super::configure;
@@ -22,6 +25,9 @@ use crate::http::WriteRates;
 
 /// SHA-256 of nothing that matters.
 const HASH: &str = "jy9N5WuDY/u2IMkjEIRt+3cBBR1oX8pV3WOsxWXS1h0=";
+
+/// What the document says.
+static DOCUMENTED: LazyLock<Answers> = LazyLock::new(|| Answers::of("licensing"));
 
 /// The routes over a list of its own.
 struct Site {
@@ -84,7 +90,16 @@ impl Site {
         }))
     }
 
+    /// The answer, which is held against the document.
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+        let answer = self.exchange(method.clone(), path, headers, body).await;
+        let media = answer.headers.get("content-type").map(|media| media.to_str().expect("text"));
+        let (method, status) = (method.as_str(), answer.status);
+        DOCUMENTED.hold(Exchanged { method, path, sent: body, status, media, body: &answer.body });
+        answer
+    }
+
+    async fn exchange(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
         let list = self.list.clone();
         let writes: WriteRates = std::sync::Arc::new(Rates::new("changes", 1, 1));
         let app = App::new()

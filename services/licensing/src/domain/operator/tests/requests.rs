@@ -7,7 +7,7 @@ use crate::domain::history::Event;
 use crate::domain::operator::request::{REQUESTS_MAX, author};
 
 impl Desk {
-    fn ask(&mut self, decision: Decision, env: Env) -> Result<Uuid, Refusal> {
+    pub(super) fn ask(&mut self, decision: Decision, env: Env) -> Result<Uuid, Refusal> {
         self.now += 1;
         self.next += 1;
         let (now, proposal, by) = (UnixMillis(self.now), Uuid::from_u128(self.next), author(client(env)));

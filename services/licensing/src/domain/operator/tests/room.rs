@@ -50,8 +50,7 @@ fn what_waits_has_an_end() {
     let held: usize = desk.operator.proposals.values().map(|one| one.bytes).sum();
     assert!((WAITING_BYTES_MAX..WAITING_BYTES_MAX + CHANGE_BYTES_MAX).contains(&held), "{held} bytes");
     // The operator's own requests have a room of their own, and a clerk's answer makes some again.
-    let asked = Command::Request { proposal: Uuid::max(), decision: add_key(7, Env::Live, desk.now), env: Env::Live };
-    desk.done(9, asked);
+    desk.ask(add_key(7, Env::Live, desk.now), Env::Live).expect("asked");
     desk.done(2, Command::Decline { proposal: waiting[0], reason: reason() });
     desk.propose(large()).expect("there is room again");
 }

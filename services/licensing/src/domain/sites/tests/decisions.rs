@@ -6,6 +6,7 @@ use super::super::delta::NoDelta;
 use super::super::fact::Fact;
 use super::super::list::{Conflict, Obstacle};
 use super::super::measure::Place;
+use super::super::proposal::{Phase, proposed};
 use super::super::serial::Serial;
 use super::super::state::BadSites;
 use super::*;
@@ -61,7 +62,8 @@ fn proposals_expire() {
         Err(Refusal::ProposalOver("expired")),
         "a clock that goes back opens nothing"
     );
-    let outcomes: Vec<_> = world.sites.proposals().newest(None).expect("all").map(|p| p.outcome(NOW)).collect();
+    let latest = world.sites.head().at;
+    let outcomes: Vec<_> = world.sites.proposals().newest(None).expect("all").map(|p| p.outcome(latest)).collect();
     assert_eq!(outcomes, ["confirmed", "expired", "confirmed"]);
     let before: Vec<_> = world.sites.proposals().newest(Some(second)).expect("known").map(|p| p.id).collect();
     assert_eq!(before, [first]);
@@ -156,6 +158,40 @@ fn an_entry_of_a_later_day_waits_for_it() {
 }
 
 #[test]
+fn a_proposal_is_shown_as_it_stood() {
+    let mut world = World::default();
+    let at = |ms: i64| UnixMillis(NOW.0 + ms);
+    let measures = ["a.ua", "b.ua", "c.ua"].map(|name| blocks([site(name)]));
+    let [confirmed, declined, late] = measures.clone().map(|measure| world.propose(measure).expect("can be proposed"));
+    world.later_ms = 1_000;
+    world.order(Order::Confirm { proposal: confirmed }, "bob").expect("another's");
+    world.order(Order::Decline { proposal: declined, reason: "no".parse().expect("a line") }, "eve").expect("refused");
+    world.later_ms = 2 * LIFE_MS;
+    world.block(site("d.ua"));
+    let proposals = world.sites.proposals();
+    for (ms, expected) in [
+        (0, ["open", "open", "open"]),
+        (999, ["open", "open", "open"]),
+        (1_000, ["confirmed", "declined", "open"]),
+        (LIFE_MS - 1, ["confirmed", "declined", "open"]),
+        (LIFE_MS, ["confirmed", "declined", "expired"]),
+    ] {
+        let one = |id| proposals.get(id).expect("known");
+        assert_eq!([confirmed, declined, late].map(|id| one(id).outcome(at(ms))), expected, "at {ms}");
+        assert_eq!([confirmed, declined, late].map(|id| one(id).waits(at(ms))), expected.map(|word| word == "open"));
+    }
+    let answered = proposals.get(declined).and_then(|one| one.answered(at(1_000))).expect("by then");
+    assert_eq!((answered.by, answered.at), (&clerk("eve"), at(1_000)));
+    // What they held is let go of; their places in the history tell it.
+    for (id, measure) in [confirmed, declined, late].into_iter().zip(measures) {
+        let place = usize::try_from(proposals.get(id).expect("known").version - 1).expect("small");
+        assert_eq!(proposed(&world.changes[place]), Some((id, measure)));
+        assert!(!matches!(proposals.get(id).expect("known").phase, Phase::Open(_)));
+    }
+    assert_eq!(proposed(&world.changes[3]), None, "a confirmation holds nothing");
+}
+
+#[test]
 fn the_history_alone_makes_the_list() {
     let mut world = World::default();
     world.block(site("a.ua"));
@@ -194,6 +230,12 @@ fn a_history_that_breaks_the_rules_is_refused() {
         let refused = world.sites.follow(&write(&world.sites, by, at, fact));
         assert_eq!(refused, Err(BadSites::Impossible { version: 2, reason: why }));
         assert_eq!(world.sites.head().version, 1);
+    }
+    for role in ["operator", "auditor", "system", ""] {
+        let by = Author { role: role.to_owned(), ..clerk("bob") };
+        let (change, _) = world.sites.head().next(EntityId::SITES, NOW, &by, confirmed(id)).expect("small");
+        let reason = "who is no clerk did what clerks do";
+        assert_eq!(world.sites.follow(&change.bytes), Err(BadSites::Impossible { version: 2, reason }), "{role}");
     }
     let rival = world.propose(blocks([site("a.ua")])).expect("new");
     world.order(Order::Confirm { proposal: id }, "bob").expect("another's");

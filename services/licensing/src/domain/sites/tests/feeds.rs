@@ -72,3 +72,37 @@ fn who_is_far_behind_takes_the_whole() {
         assert_eq!(world.list().delta(Serial(unknown)), Err(NoDelta::Unknown), "{unknown}");
     }
 }
+
+#[test]
+fn a_feed_of_a_moment_is_the_one_that_was_served_then() {
+    const DAY_MS: i64 = 86_400_000;
+    let mut world = World::default();
+    world.block(site("a.ua"));
+    world.later_ms = 1_000;
+    let tomorrow = block_from(site("b.ua"), jiff::civil::date(2026, 11, 24));
+    world.carry_out(Measure::new(vec![tomorrow], vec![]).expect("a measure")).expect("announced");
+    (world.later_ms, world.later_days) = (DAY_MS, 1);
+    world.order(Order::Begin, "system").expect("is due");
+    world.later_ms = DAY_MS + 1_000;
+    world.lift(site("a.ua"));
+    let then = |ms: i64| world.list().as_of(UnixMillis(NOW.0 + ms));
+    for (ms, serial, changed, domains) in [
+        (-1, 0, "never", &[][..]),
+        (0, 1, "2026-11-23T06:00:00.000Z", &["a.ua"]),
+        (DAY_MS - 1, 1, "2026-11-23T06:00:00.000Z", &["a.ua"]),
+        (DAY_MS, 2, "2026-11-24T06:00:00.000Z", &["a.ua", "b.ua"]),
+        (DAY_MS + 999, 2, "2026-11-24T06:00:00.000Z", &["a.ua", "b.ua"]),
+        (DAY_MS + 1_000, 3, "2026-11-24T06:00:01.000Z", &["b.ua"]),
+        (9 * DAY_MS, 3, "2026-11-24T06:00:01.000Z", &["b.ua"]),
+    ] {
+        let lines: String = domains.iter().map(|domain| format!("{domain}\n")).collect();
+        let head = format!("# serial {serial}\n# changed {changed}\n# domains {}\n", domains.len());
+        let expected = format!("# Blocked domains, each with its subdomains.\n{head}{lines}");
+        assert_eq!(body(&text(&then(ms)).bytes), expected, "at {ms}");
+    }
+    let delta = |ms: i64, since| then(ms).delta(Serial(since)).map(|delta| body(&text_delta(&delta).bytes).to_owned());
+    let head = "# Changes of the blocked domains.\n# since 1\n# serial 2\n# changed 2026-11-24T06:00:00.000Z\n";
+    assert_eq!(delta(DAY_MS, 1), Ok(format!("{head}+b.ua\n")));
+    assert_eq!(delta(DAY_MS, 3), Err(NoDelta::Unknown), "nobody had it then");
+    assert_eq!(delta(DAY_MS + 1_000, 3).expect("known").lines().count(), 4, "nothing since");
+}

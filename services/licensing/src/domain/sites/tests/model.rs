@@ -116,6 +116,17 @@ impl Reader {
     }
 }
 
+/// Every feed of a list, and every delta that leads to it, as served.
+fn all_feeds(list: &BlockList) -> Vec<Vec<u8>> {
+    let mut all = vec![json(list).expect("JSON").bytes, text(list).bytes, rpz(list, &zone()).feed.bytes];
+    for since in (0..=list.serial().0).map(Serial) {
+        let delta = list.delta(since).expect("a serial of this list");
+        all.extend([json_delta(&delta).expect("JSON").bytes, text_delta(&delta).bytes]);
+        all.push(rpz_delta(list, &zone(), since).expect("a serial of this list").bytes);
+    }
+    all
+}
+
 /// The first day of each that is listed.
 type Model = BTreeMap<usize, i64>;
 
@@ -173,5 +184,29 @@ proptest! {
         let mut again = Sites::default();
         world.changes.iter().for_each(|bytes| again.follow(bytes).expect("follows"));
         prop_assert_eq!(Reader::whole(again.list()), Reader::whole(world.list()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn the_feeds_of_every_moment_are_those_that_were_made_then(acts in acts()) {
+        let (mut world, mut model) = (World::default(), Model::new());
+        let mut seen = vec![(world.now(), world.list().clone())];
+        for next in acts {
+            world.later_ms += 10;
+            act(&mut world, &mut model, next);
+            seen.push((world.now(), world.list().clone()));
+        }
+        let ends = seen.iter().skip(1).map(|(at, _)| UnixMillis(at.0 - 1)).chain([UnixMillis(i64::MAX)]);
+        for ((begins, then), ends) in seen.iter().zip(ends) {
+            let (made, due) = (all_feeds(then), then.is_due(world.around().day));
+            for moment in [*begins, ends] {
+                let shown = world.list().as_of(moment);
+                prop_assert_eq!(all_feeds(&shown), made.clone(), "at {}", moment);
+                prop_assert_eq!((shown.serial(), shown.blocked(), shown.len()), (then.serial(), then.blocked(), then.len()));
+                prop_assert_eq!((world.list().serial_at(Some(moment)), shown.is_due(world.around().day)), (then.serial(), due));
+            }
+        }
     }
 }

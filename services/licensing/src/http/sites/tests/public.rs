@@ -4,7 +4,7 @@ use contracts::UnixMillis;
 
 use super::*;
 use crate::actors::sites::SetLicensed;
-use crate::actors::sites::tests::verify;
+use crate::actors::sites::tests::{verify, verify_past};
 use crate::domain::operator::licence::HeldDomain;
 
 #[actix_rt::test]
@@ -199,5 +199,44 @@ async fn the_list_is_shown_as_of_a_moment() {
     for path in ["/v1/sites", "/v1/sites/a.ua", "/v1/accounts/x/casino"] {
         site.get(&format!("{path}?as_of=2026-11-23T06:00:01.001Z")).await.refused(400, "bad-request");
         site.get(&format!("{path}?as_of=yesterday")).await.refused(400, "bad-request");
+    }
+}
+
+#[actix_rt::test]
+async fn the_feeds_are_served_as_of_a_moment_and_never_as_those_of_now() {
+    let site = Site::new().await;
+    site.carry_out(&blocks(&["a.ua"])).await;
+    let paths = ["/v1/sites.json", "/v1/sites.txt", "/v1/sites.rpz"];
+    let mut then = Vec::new();
+    for path in paths {
+        then.push((path, site.get(path).await, site.get(&format!("{path}?since=0")).await));
+    }
+    site.world.pass_ms(1_000);
+    site.carry_out(&lift("a.ua")).await;
+    let moment = "2026-11-23T06:00:00.999Z";
+    for (path, whole, delta) in then {
+        for (query, was) in [(String::new(), whole), ("&since=0".to_owned(), delta)] {
+            let url = format!("{path}?as_of={moment}{query}");
+            let feed = site.send(Method::GET, &url, &[("if-none-match", was.header("etag"))], None).await;
+            assert_eq!((feed.status, &feed.body), (200, &was.body), "{url}");
+            assert_eq!(
+                (feed.header("content-type"), feed.header("cache-control")),
+                (was.header("content-type"), "no-store")
+            );
+            assert!(!feed.headers.contains_key("etag"), "{url}");
+            let signature = feed.header("dsom-feed-signature");
+            assert!(verify_past(&site.world.key, signature, &feed.body, moment), "{url}");
+            let beside = site.get(&format!("{path}.jws?as_of={moment}{query}")).await;
+            assert_eq!((beside.text(), beside.header("cache-control")), (signature, "no-store"), "{url}");
+        }
+        // The signature of a delta lies beside it, too.
+        let delta = site.get(&format!("{path}?since=1")).await;
+        assert_eq!(site.get(&format!("{path}.jws?since=1")).await.text(), delta.header("dsom-feed-signature"));
+        for asked in [path.to_owned(), format!("{path}.jws")] {
+            site.get(&format!("{asked}?as_of={moment}&since=2")).await.refused(410, "gone");
+            for bad in ["as_of=2026-11-23T06:00:01.001Z", "as_of=yesterday", "more=1"] {
+                site.get(&format!("{asked}?{bad}")).await.refused(400, "bad-request");
+            }
+        }
     }
 }

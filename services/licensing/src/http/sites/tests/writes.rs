@@ -1,6 +1,8 @@
 //! What clerks may do, and every way to be refused.
 
 use super::*;
+use crate::domain::history::{Author, EntityId};
+use crate::domain::sites::fact::Fact;
 
 #[actix_rt::test]
 async fn a_decision_takes_two_clerks_and_its_version() {
@@ -75,6 +77,77 @@ async fn a_proposal_may_be_refused_or_expire() {
     let bad = format!("/v1/sites/proposals?after={}", Uuid::new_v4());
     site.read("ann", "clerk", &bad).await.refused(400, "bad-request");
     site.read("ann", "clerk", &format!("/v1/sites/proposals/{}", Uuid::new_v4())).await.refused(404, "not-found");
+}
+
+#[actix_rt::test]
+async fn decisions_are_shown_as_of_a_moment() {
+    let site = Site::new().await;
+    let (one, other) = (blocks(&["a.ua"]), blocks(&["b.ua"]));
+    let path = |body: &Value| format!("/v1/sites/proposals/{}", body["id"].as_str().expect("an id"));
+    assert_eq!(site.post("ann", "/v1/sites/proposals", Some(&one)).await.status, 201);
+    site.world.pass_ms(1_000);
+    assert_eq!(site.post("bob", &format!("{}/confirmation", path(&one)), None).await.status, 200);
+    site.world.pass_ms(1_000);
+    assert_eq!(site.post("ann", "/v1/sites/proposals", Some(&other)).await.status, 201);
+    let read = async |path: &str| site.read("eve", "auditor", path).await;
+    let at = |ms: u32| format!("as_of=2026-11-23T06:00:{:02}.{:03}Z", ms / 1_000, ms % 1_000);
+
+    let then = read(&format!("{}?{}", path(&one), at(999))).await;
+    assert!(!then.headers.contains_key("etag"), "nothing to write on");
+    let then = then.json();
+    assert_eq!((&then["outcome"], &then["serial"], then.get("answer")), (&json!("open"), &json!(0), None));
+    assert_eq!(then["measure"]["blocks"][0]["site"], json!("a.ua"), "what it held, from the history");
+    let after = read(&format!("{}?{}", path(&one), at(1_000))).await.json();
+    assert_eq!((&after["outcome"], &after["answer"]["by"]["sub"]), (&json!("confirmed"), &json!("bob")));
+    assert_eq!((after.get("measure"), &after["serial"]), (None, &json!(1)));
+    read(&format!("{}?{}", path(&other), at(1_999))).await.refused(404, "not-found");
+
+    let outcomes = async |query: &str| {
+        let page = read(&format!("/v1/sites/proposals?{query}")).await;
+        let shown = page.json()["proposals"].as_array().expect("an array").clone();
+        let words: Vec<_> = shown.iter().map(|one| one["outcome"].as_str().expect("a word").to_owned()).collect();
+        (words.join(" "), page.headers.contains_key("etag"))
+    };
+    assert_eq!(outcomes("").await, ("open confirmed".to_owned(), true));
+    assert_eq!(outcomes(&at(1_999)).await, ("confirmed".to_owned(), false));
+    assert_eq!(outcomes(&at(999)).await, ("open".to_owned(), false));
+    assert_eq!(outcomes(&format!("open=false&{}", at(999))).await, (String::new(), false));
+
+    let versions = async |query: &str| {
+        let page = read(&format!("/v1/sites/history?{query}")).await.json();
+        (page["changes"].as_array().expect("an array").len(), page["next"].clone())
+    };
+    assert_eq!(versions("").await, (3, Value::Null));
+    assert_eq!(versions("limit=2").await, (2, json!(2)));
+    assert_eq!(versions(&format!("limit=2&{}", at(1_999))).await, (2, Value::Null), "the third is of a later moment");
+    assert_eq!(versions(&format!("limit=1&{}", at(1_999))).await, (1, json!(1)));
+    assert_eq!(versions(&at(999)).await, (1, Value::Null));
+    for path in ["/v1/sites/proposals", &path(&one), "/v1/sites/history"] {
+        for bad in [&*at(2_001), "as_of=yesterday", "more=1"] {
+            read(&format!("{path}?{bad}")).await.refused(400, "bad-request");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_history_ends_where_it_is_damaged_and_says_so() {
+    let site = Site::new().await;
+    site.carry_out(&blocks(&["a.ua"])).await;
+    let read = async |query: &str| site.read("eve", "auditor", &format!("/v1/sites/history{query}")).await.json();
+    // It is linked well, and nobody can have decided it: there is no such proposal.
+    let by = Author { sub: "eve".to_owned(), role: "clerk".to_owned() };
+    let reason = "бо так".parse().expect("a line");
+    let (now, head) = (site.list.now(), site.list.shown().sites.head());
+    let forged = Fact::Declined { proposal: Uuid::nil(), reason };
+    site.world.forge(&head.next(EntityId::SITES, now, &by, forged).expect("small").0).await;
+    for (query, shown) in [("", 2), ("?limit=1&after=1", 1), ("?after=2", 0), ("?after=9", 0)] {
+        let page = read(query).await;
+        let damaged =
+            json!({"version": 3, "reason": "change 3 of the block list can't have been: no such proposal was open"});
+        let expected = if shown == 1 { (Value::Null, json!(2)) } else { (damaged, Value::Null) };
+        assert_eq!(page["changes"].as_array().map(Vec::len), Some(shown), "{query}");
+        assert_eq!((page["damaged"].clone(), page["next"].clone()), expected, "{query}");
+    }
 }
 
 #[actix_rt::test]
