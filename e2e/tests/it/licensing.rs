@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::pages::{python, root, shell, walk};
+use crate::pages::{blocks, python, root, shell, walk};
 use crate::world::{World, calm_turn, until};
 
 /// The operator of the walk.
@@ -30,6 +30,7 @@ async fn an_operator_walks_to_the_market_and_decisions_take_effect_within_a_seco
     std::fs::copy(world.dir().join("test.pem"), world.dir().join(format!("keys/operators/{OPERATOR}.test.pem")))
         .expect("copies");
     let token = world.token(OPERATOR.parse().expect("a UUID"), "");
+    the_operator_asks_for_its_next_key(&world);
     let decide = |decision: &str| {
         shell(
             &world,
@@ -130,6 +131,28 @@ fn certificate_is_good(world: &World) {
     let claims: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!((&claims["sub"], &claims["result"]), (&json!(OPERATOR), &json!("passed")));
     assert_eq!(claims["checks"].as_array().map(Vec::len), Some(7));
+}
+
+/// The blocks of "Tokens, for an operator's engineer", as they are typed: the operator asks, two clerks answer.
+fn the_operator_asks_for_its_next_key(world: &World) {
+    let typed = blocks("docs/LICENSING.md", "Tokens, for an operator's engineer");
+    let [ask, answer] = &typed[..] else { panic!("other blocks: {typed:?}") };
+    let token = world.token(OPERATOR.parse().expect("a UUID"), "keys:propose");
+    let given = format!("OPERATOR={OPERATOR} LICENSING={} TOKEN={token}\n", world.mesh().licensing);
+    let said = shell(world, &format!("{given}{ask}"));
+    let said: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let proposal = said["requests"][0]["id"].as_str().unwrap_or_else(|| panic!("nothing waits: {said}")).to_owned();
+    std::fs::write(world.dir().join("letter.pdf"), "asked back by telephone").expect("writes");
+    let said = shell(world, &format!("OPERATOR={OPERATOR} PROPOSAL={proposal}\n{answer}"));
+    let request = std::fs::read_to_string(world.dir().join("request.json")).expect("the block wrote it");
+    let request: Value = serde_json::from_str(&request).expect("JSON");
+    assert_eq!(request["id"], json!(proposal));
+    let before = std::fs::read_to_string(world.dir().join("keys.json")).expect("the block wrote it");
+    assert!(before.contains("\"keys\":[{"), "{before}");
+    // The walk registered one key of the market.
+    let registered = said.lines().filter(|line| line.starts_with("  key ") && line.contains(" live until ")).count();
+    // Shown after the first clerk with one of them, after the second with both.
+    assert_eq!(registered, 3, "{said}");
 }
 
 /// Authlib gets a token and posts the operator's first record; gives the next seq.

@@ -14,11 +14,15 @@ async fn sites_are_blocked_by_two_clerks_and_read_by_everybody() {
     let world = World::started().await;
     let told = shell(&world, &walk("docs/SITES.md"));
     for expected in [
-        "2000 to block, 0 to lift, proposed by clerk-1",
+        "2000 to block, 0 to lift, proposed by clerk-1, until 2",
         "1500 to block",
-        "xn--80aodfsg.xn--j1amh: blocked",
-        "site-7.example: lifted",
-        "site-7.example: blocked",
+        "\nblock telegram/casino_ua from 2026-11-01: bets without a licence (act 17)\n",
+        "\nwww.казино.укр (www.xn--80aodfsg.xn--j1amh): blocked, by xn--80aodfsg.xn--j1amh\n",
+        "\nsite-7.example: lifted\n",
+        "\nsite-7.example: blocked\n",
+        "\ntelegram/casino_ua: blocked\n",
+        "\nblocked   2026-11-01 site-70.example\n",
+        " clerk-2 (clerk) confirmed ",
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }

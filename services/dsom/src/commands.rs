@@ -10,6 +10,7 @@ mod licence;
 mod migrate;
 mod migrate_store;
 mod operator;
+mod register;
 mod rehearse;
 mod send;
 mod simulate;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use contracts::receipt::Env;
 
-use crate::Failure;
+use crate::{Failure, out};
 
 /// Runs the DSOM mesh on this machine, sends to it, verifies what it publishes, measures it.
 #[derive(Debug, Parser)]
@@ -46,6 +47,7 @@ enum Command {
     Operator(operator::Operator),
     Licence(licence::Licence),
     Site(site::Site),
+    Register(register::Register),
     Rehearse(rehearse::Rehearse),
     Conformance(conformance::Conformance),
     Keys(keys::Keys),
@@ -77,12 +79,13 @@ fn world(sandbox: bool) -> Env {
 /// # Errors
 /// [`Failure`], with the exit code and what to tell the person.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    match arguments.command {
+    let ended = match arguments.command {
         Command::Up(up) => wait(up.run()),
         Command::Token(token) => wait(token.run()),
         Command::Operator(operator) => wait(operator.run()),
         Command::Licence(licence) => wait(licence.run()),
         Command::Site(site) => wait(site.run()),
+        Command::Register(register) => wait(register.run()),
         Command::Rehearse(rehearse) => wait(rehearse.run()),
         Command::Conformance(conformance) => wait(conformance.run()),
         Command::Keys(keys) => keys.run(),
@@ -94,7 +97,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate.run(),
         Command::MigrateStore(migrate) => migrate.run(),
         Command::Bench(bench) => wait(bench.run()),
-    }
+    };
+    ended.and_then(|()| out::is_whole())
 }
 
 /// Runs a command that waits for others.

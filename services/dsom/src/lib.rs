@@ -1,6 +1,9 @@
 //! The one command people type: runs the mesh, sends, verifies, measures.
 #![doc = include_str!("../README.md")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this command talks to a person")]
+
+// First, for the others print with its macros.
+#[macro_use]
+pub mod out;
 
 pub mod bench;
 pub mod commands;

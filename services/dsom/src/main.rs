@@ -1,5 +1,4 @@
 //! Reads the command line and runs one command.
-#![allow(clippy::print_stderr, reason = "this command talks to a person")]
 
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("dsom: {}", failure.text);
+            dsom::out::aside(format_args!("dsom: {}", failure.text));
             ExitCode::from(failure.exit as u8)
         }
     }

@@ -3,9 +3,13 @@
 mod clerk;
 mod enrol;
 mod keys;
+mod problem;
+mod route;
 
-pub use clerk::{Clerk, Place};
+pub use clerk::{Clerk, Place, Shown};
 pub use enrol::{enrol, next_test_key, test_client};
+pub use problem::{Problem, Wrong};
+pub use route::Route;
 
 use std::sync::Arc;
 
@@ -26,11 +30,10 @@ pub async fn key_request(
     pem: &std::path::Path,
     env: &str,
     licensing: &str,
-) -> Result<String, Failure> {
+) -> Result<serde_json::Value, Failure> {
     let key = keys::OperatorKey::at(pem)?;
-    let proof = enrol::proof(&key, &operator.to_string(), &enrol::issuer(licensing).await?, env);
-    let request = serde_json::json!({"operator": operator, "kid": key.kid, "env": env, "jwk": key.jwk, "proof": proof});
-    Ok(format!("{request:#}"))
+    let proof = enrol::proof(&key, operator, &enrol::issuer(licensing).await?, env);
+    Ok(serde_json::json!({"operator": operator, "kid": key.kid, "env": env, "jwk": key.jwk, "proof": proof}))
 }
 
 /// A certificate of the published checks: a compact JWS by the key in a file, or by the development key of a mesh.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use ledger::batch_signature::{Alg, SigningKey};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -37,7 +38,7 @@ pub struct TokenConfig {
     pub client_id: String,
     /// Names the key: its RFC 7638 thumbprint.
     pub kid: String,
-    /// The Ed25519 key of the client, PKCS#8 DER.
+    /// The Ed25519 or P-256 key of the client, PKCS#8 DER.
     pub key_der: Vec<u8>,
     /// What is asked for, separated by spaces; empty: all that may be had.
     pub scope: String,
@@ -258,8 +259,8 @@ fn form(config: &TokenConfig) -> Result<String, TokenError> {
         "iss": config.client_id, "sub": config.client_id, "aud": config.issuer,
         "iat": now, "exp": now + ASSERTION_S, "jti": format!("{:032x}", rand::random::<u128>()),
     });
-    let header = Header { kid: Some(config.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-    let key = EncodingKey::from_ed_der(&config.key_der);
+    let (algorithm, key) = signer(&config.key_der);
+    let header = Header { kid: Some(config.kid.clone()), ..Header::new(algorithm) };
     let assertion = jsonwebtoken::encode(&header, &claims, &key).map_err(TokenError::Sign)?;
     let scope = match config.scope.as_str() {
         "" => String::new(),
@@ -271,9 +272,43 @@ fn form(config: &TokenConfig) -> Result<String, TokenError> {
     ))
 }
 
+/// The one algorithm of a key. What is no key at all is refused when it is to sign.
+fn signer(der: &[u8]) -> (Algorithm, EncodingKey) {
+    match SigningKey::from_pkcs8_der(der).map(|key| key.verifying_key().kind()) {
+        Ok(Alg::EcdsaP256Sha256) => (Algorithm::ES256, EncodingKey::from_ec_der(der)),
+        _ => (Algorithm::EdDSA, EncodingKey::from_ed_der(der)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_assertion_is_signed_with_the_algorithm_of_the_key() {
+        let vectors = include_str!("../../../contracts/vectors/batch-signatures.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).expect("JSON");
+        for (name, algorithm) in [("ed25519", Algorithm::EdDSA), ("p256", Algorithm::ES256)] {
+            let key = &vectors["keys"][name];
+            let der = data_encoding::BASE64.decode(key["pkcs8"].as_str().expect("a key").as_bytes()).expect("base64");
+            let config = TokenConfig {
+                endpoint: String::new(),
+                issuer: "https://issuer.test".into(),
+                client_id: "dsom_live_test".into(),
+                kid: "k1".into(),
+                key_der: der,
+                scope: String::new(),
+            };
+            let form = form(&config).expect("signed");
+            let (_, assertion) = form.split_once("&client_assertion=").expect("an assertion");
+            let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(key["jwk"].clone()).expect("a JWK");
+            let public = jsonwebtoken::DecodingKey::from_jwk(&jwk).expect("a public key");
+            let mut rules = jsonwebtoken::Validation::new(algorithm);
+            rules.set_audience(&["https://issuer.test"]);
+            let read = jsonwebtoken::decode::<serde_json::Value>(assertion, &public, &rules).expect("verifies");
+            assert_eq!((read.claims["sub"].as_str(), read.header.kid.as_deref()), (Some("dsom_live_test"), Some("k1")));
+        }
+    }
 
     #[test]
     fn a_token_is_renewed_by_whichever_clock_is_first() {

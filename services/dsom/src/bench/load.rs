@@ -124,7 +124,7 @@ async fn connection(stream: Arc<Mutex<Stream>>, counts: Arc<Counts>, end: Instan
                 }
                 Some(_) => {
                     if counts.refused.fetch_add(1, Ordering::Relaxed) == 0 {
-                        eprintln!("dsom: refused: {}", String::from_utf8_lossy(&answer));
+                        note!("dsom: refused: {}", String::from_utf8_lossy(&answer));
                     }
                     return;
                 }

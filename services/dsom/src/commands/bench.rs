@@ -58,7 +58,7 @@ pub struct Bench {
 impl Bench {
     pub(super) async fn run(self) -> Result<(), Failure> {
         if cfg!(debug_assertions) {
-            eprintln!("dsom: this is a debug build: its numbers say nothing of a release");
+            note!("dsom: this is a debug build: its numbers say nothing of a release");
         }
         let folder = self.against.clone().or_else(|| self.scratch.clone()).unwrap_or_else(std::env::temp_dir);
         let alone = measure(&folder)?;
@@ -79,9 +79,9 @@ impl Bench {
         match self.json {
             true => {
                 let json = serde_json::to_string_pretty(&report);
-                println!("{}", json.map_err(|error| Failure::bad("no JSON").because(&error))?);
+                say!("{}", json.map_err(|error| Failure::bad("no JSON").because(&error))?);
             }
-            false => println!("{}", report.text()),
+            false => say!("{}", report.text()),
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Bench {
             if point.is_sustained() {
                 return Ok(point);
             }
-            eprintln!("dsom: batch {batch}: {rate:.0} a second not sustained for {} s", self.seconds);
+            note!("dsom: batch {batch}: {rate:.0} a second not sustained for {} s", self.seconds);
             rate *= BACK_OFF;
         }
         self.on_a_mesh(self.load(batch, rate, self.seconds)).await
@@ -121,10 +121,7 @@ impl Bench {
         loop {
             let point = self.on_a_mesh(self.load(batch, rate, TRY_S)).await?;
             let sustained = point.is_sustained();
-            eprintln!(
-                "dsom: batch {batch}: {rate:.0} a second {}",
-                if sustained { "sustained" } else { "not sustained" }
-            );
+            note!("dsom: batch {batch}: {rate:.0} a second {}", if sustained { "sustained" } else { "not sustained" });
             match (sustained, good) {
                 (true, _) => {
                     good = Some(rate);
@@ -154,7 +151,7 @@ impl Bench {
         // Keyspaces of its own, too.
         let engine =
             Engine { keyspace: format!("bench_{:08x}", uuid::Uuid::new_v4().as_fields().0), ..self.engine.clone() };
-        let say = Arc::new(|what: &str| eprintln!("dsom: {what}"));
+        let say = Arc::new(|what: &str| note!("dsom: {what}"));
         let mesh = Mesh::start(&data.dir, Ports::Free, engine, false, say).await?;
         let point = tokio::select! {
             point = run(mesh.layout(), mesh.file(), &self.engine, load) => point,

@@ -15,7 +15,7 @@ use super::desk::{Desk, list, word};
 use crate::Failure;
 use crate::conformance::{CHECKLIST, Outcome, RATE_MIN, RATE_S, Report, Rules, check};
 use crate::mesh::{MeshFile, keys};
-use crate::register::{Clerk, Place, certificate};
+use crate::register::{Clerk, Place, Route, certificate};
 
 /// Requests asked for at a time.
 const PAGE: usize = 1_000;
@@ -40,7 +40,7 @@ pub struct Conformance {
     /// Records a second that must be held
     #[arg(long, default_value_t = RATE_MIN, value_parser = clap::value_parser!(u32).range(i64::from(RATE_MIN)..))]
     rate: u32,
-    /// The Ed25519 key of those who certify, PKCS#8 PEM [default: the development key of the mesh]
+    /// The Ed25519 or P-256 key of those who certify, PKCS#8 PEM [default: the development key of the mesh]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Who certifies: `iss` of the certificate
@@ -64,8 +64,8 @@ impl Conformance {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => MeshFile::read(self.desk.data())?.sandbox()?.ingest.clone(),
         };
-        let operator = register.get(&format!("/v1/operators/{}", self.operator)).await?.body;
-        let sandbox = Clerk::new(Place { url, token: self.desk.token()? });
+        let operator = register.get(&Route::operator(self.operator)).await?.body;
+        let sandbox = Clerk::new(Place { url, token: Some(self.desk.token()?) });
         let kept = self.traffic(&sandbox).await?;
         let rules = Rules { licences: licences(&operator), rate: self.rate };
         let report = check(kept, &rules);
@@ -74,7 +74,7 @@ impl Conformance {
             let signed = certificate(self.key.as_deref(), || self.desk.layout(), &self.claims(&report))?;
             std::fs::write(out, signed + "\n")
                 .map_err(|error| Failure::usage(format!("could not write {}", out.display())).because(&error))?;
-            println!("\nThe certificate is in {}", out.display());
+            say!("\nThe certificate is in {}", out.display());
         }
         match report.passed() {
             true => Ok(()),
@@ -88,8 +88,8 @@ impl Conformance {
         let bar = ProgressBar::new_spinner();
         let (mut all, mut after) = (Vec::new(), 0);
         loop {
-            let path = format!("/v1/traffic?operator={}&after={after}&limit={PAGE}", self.operator);
-            let page = serde_json::from_value(sandbox.get(&path).await?.body);
+            let route = Route::to("/v1/traffic").ask("operator", self.operator).ask("after", after).ask("limit", PAGE);
+            let page = serde_json::from_value(sandbox.get(&route).await?.body);
             let Page { exchanges, next } =
                 page.map_err(|error| Failure::bad("what the sandbox keeps can't be read").because(&error))?;
             all.extend(exchanges.into_iter().filter(|one| from.is_none_or(|from| one.exchange.at >= from)));
@@ -140,5 +140,5 @@ fn print(report: &Report) {
         let result = Cell::new(check.result.as_str()).fg(color);
         table.add_row([Cell::new(check.id), result, Cell::new(&check.evidence), Cell::new(next)]);
     }
-    println!("{table}\n\n{} requests, SHA-256 {}", report.exchanges, report.digest);
+    say!("{table}\n\n{} requests, SHA-256 {}", report.exchanges, report.digest);
 }

@@ -113,10 +113,10 @@ fn verdict(report: &Value) -> Result<(), Failure> {
         None if report.get("ok") == Some(&Value::Bool(true)) => {
             let count = |name: &str| report.pointer(&format!("/checked/{name}")).and_then(Value::as_u64);
             if (count("blocks"), count("entries")) == (Some(0), Some(0)) {
-                println!("there was nothing to check: the store is whole and holds no block");
+                say!("there was nothing to check: the store is whole and holds no block");
                 return Ok(());
             }
-            println!("nothing is wrong: {checked}");
+            say!("nothing is wrong: {checked}");
             Ok(())
         }
         Some(place) => {

@@ -36,7 +36,7 @@ impl Keys {
             (true, Some(origin)) => keys::ensure_production(&layout, &origin)?,
             (true, None) => keys::require_production(&layout)?,
         }
-        println!("{}", keys::log_vkey(&layout, keys::LOG)?);
+        say!("{}", keys::log_vkey(&layout, keys::LOG)?);
         Ok(())
     }
 }

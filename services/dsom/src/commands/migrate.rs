@@ -92,7 +92,7 @@ impl Migrate {
         let chosen = |service: &&str| self.service.is_empty() || self.service.iter().any(|only| only == service);
         for service in SERVICES.into_iter().filter(chosen) {
             self.server.migrate(service, service)?;
-            println!("{service}: up to date");
+            say!("{service}: up to date");
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl MigrateStore {
         for service in OF_SANDBOX.into_iter().filter(|service| layout.path("sandbox").join(service).exists()) {
             self.copy(&layout, service, &format!("sandbox/{service}"), keys::SANDBOX_LOG)?;
         }
-        println!("The copy is whole. Start the mesh on it: dsom up --data {} --store scylla", self.data.dir.display());
+        say!("The copy is whole. Start the mesh on it: dsom up --data {} --store scylla", self.data.dir.display());
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl MigrateStore {
         bar.finish_and_clear();
         match (child.wait().map_err(cannot)?.success(), done) {
             (true, Some(counts)) => {
-                println!("{folder}: {counts}");
+                say!("{folder}: {counts}");
                 Ok(())
             }
             _ => Err(Failure::bad(format!("the store of {folder} is not copied whole; run it again"))),

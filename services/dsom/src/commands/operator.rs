@@ -1,20 +1,25 @@
 //! `dsom operator …`: operators, their keys, and the decisions about them.
 
+mod look;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use contracts::OperatorId;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::desk::{AsOf, Desk, Ground, GroundIfAny, list, proposed, show, word};
-use crate::Failure;
-use crate::register::{self, days_from_now};
+use super::desk::{AsOf, Desk, Ground, GroundIfAny, proposed, show};
+use crate::register::{self, Route, days_from_now};
+use crate::{Failure, out};
+
+/// For how long a key may be used when nothing else is said, in days.
+const KEY_DAYS: i64 = 365;
 
 /// Looks into the register of operators and changes it, as a clerk
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom operator list --overdue\n  dsom operator register 13013f29-b9df-4b82-ad28-e51596b7e0b4 --entity entity.json\n  dsom operator add-key 13013f29-b9df-4b82-ad28-e51596b7e0b4 --key key.json --law 'ст. 14' --document 'наказ 7' --document-file order.pdf\n  dsom operator confirm 13013f29-b9df-4b82-ad28-e51596b7e0b4 PROPOSAL --as clerk-2\n\nWhat grants, suspends, revokes or changes keys is proposed by one clerk and confirmed by another. Licences: `dsom licence`."
+    after_help = "Example:\n  dsom operator list --overdue\n  dsom operator list --csv --as-of 2026-11-23T08:00:00Z > operators.csv\n  dsom operator register 13013f29-b9df-4b82-ad28-e51596b7e0b4 --entity entity.json\n  dsom operator add-key 13013f29-b9df-4b82-ad28-e51596b7e0b4 --key key.json --law 'ст. 14' --document 'наказ 7' --document-file order.pdf\n  dsom operator confirm 13013f29-b9df-4b82-ad28-e51596b7e0b4 PROPOSAL --as clerk-2\n\nWhat grants, suspends, revokes or changes keys is proposed by one clerk and confirmed by another. Licences: `dsom licence`."
 )]
 pub struct Operator {
     #[command(flatten)]
@@ -30,29 +35,35 @@ enum What {
         /// A part of the name, a brand, a domain, the EDRPOU code or a licence number
         #[arg(long)]
         q: Option<String>,
-        /// applying, registered, keys, sandbox, conformance or live
-        #[arg(long)]
+        /// How far it has come
+        #[arg(long, value_parser = ["applying", "registered", "keys", "sandbox", "conformance", "live"])]
         stage: Option<String>,
         /// Only those that are late
         #[arg(long)]
         overdue: bool,
+        /// Everything about them as a table (RFC 4180)
+        #[arg(long)]
+        csv: bool,
         #[command(flatten)]
         as_of: AsOf,
     },
-    /// Shows one, with what waits for a second person
+    /// Shows one, with its licences, its keys and what waits for a second person
     Show {
+        /// The operator's id
         operator: OperatorId,
         #[command(flatten)]
         as_of: AsOf,
     },
     /// Shows who did what, and when
     History {
+        /// The operator's id
         operator: OperatorId,
         #[command(flatten)]
         as_of: AsOf,
     },
     /// Takes one into the register, or changes its names and contacts
     Register {
+        /// The operator's id
         operator: OperatorId,
         /// JSON with edrpou, name, address, email, and brands, name_latin, phone where there are
         #[arg(long, value_name = "FILE")]
@@ -60,30 +71,38 @@ enum What {
     },
     /// Makes what the operator's engineer hands in: the public key and the proof that it is theirs
     KeyRequest {
+        /// The operator's id
         operator: OperatorId,
-        /// The private key, PKCS#8 PEM; made when it is not there
+        /// The private key, Ed25519 or P-256, PKCS#8 PEM; an Ed25519 key is made when it is not there
         #[arg(long, value_name = "FILE")]
         pem: PathBuf,
-        /// live or test
-        #[arg(long, default_value = "live")]
+        /// The key of the market, or one of the sandbox
+        #[arg(long, default_value = "live", value_parser = ["live", "test"])]
         env: String,
+        /// Print the request that the operator makes itself, with a token of its own, in place of what a clerk is handed
+        #[arg(long)]
+        ask: bool,
     },
     /// Proposes that a key may sign
     AddKey {
+        /// The operator's id
         operator: OperatorId,
         /// What `dsom operator key-request` printed
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
         /// For how many days
-        #[arg(long, default_value_t = 365)]
+        #[arg(long, default_value_t = KEY_DAYS)]
         days: i64,
         #[command(flatten)]
         ground: Ground,
     },
     /// Proposes that a key must not sign any more
     RevokeKey {
+        /// The operator's id
         operator: OperatorId,
+        /// The key's name, as `show` lists it
         kid: String,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
@@ -91,7 +110,9 @@ enum What {
     },
     /// Proposes that batches must be signed, or need not be
     RequireSignature {
+        /// The operator's id
         operator: OperatorId,
+        /// Whether they must
         #[arg(action = clap::ArgAction::Set)]
         required: bool,
         #[command(flatten)]
@@ -99,12 +120,15 @@ enum What {
     },
     /// Files the certificate that `dsom conformance` wrote
     Certify {
+        /// The operator's id
         operator: OperatorId,
+        /// The certificate
         #[arg(long, value_name = "FILE")]
         certificate: PathBuf,
     },
     /// Proposes that the operator sends records of the market
     GoLive {
+        /// The operator's id
         operator: OperatorId,
         #[command(flatten)]
         ground: Ground,
@@ -116,15 +140,20 @@ enum What {
     },
     /// Confirms another's proposal; with a ground, takes up what the operator asked for, for another clerk to confirm
     Confirm {
+        /// The operator's id
         operator: OperatorId,
-        proposal: String,
+        /// Its id, as `proposals` lists it
+        proposal: Uuid,
         #[command(flatten)]
         ground: GroundIfAny,
     },
     /// Refuses a proposal, or takes one's own back
     Decline {
+        /// The operator's id
         operator: OperatorId,
-        proposal: String,
+        /// Its id, as `proposals` lists it
+        proposal: Uuid,
+        /// Why
         #[arg(long)]
         reason: String,
     },
@@ -132,59 +161,60 @@ enum What {
 
 impl Operator {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        if let What::KeyRequest { operator, pem, env } = &self.what {
-            println!("{}", register::key_request(*operator, pem, env, &self.desk.url()?).await?);
+        if let What::KeyRequest { operator, pem, env, ask } = &self.what {
+            let request = register::key_request(*operator, pem, env, &self.desk.licensing().url()?).await?;
+            match ask {
+                true => say!("{:#}", json!({"id": Uuid::new_v4(), "decision": add_key(&request, KEY_DAYS)})),
+                false => say!("{request:#}"),
+            }
             return Ok(());
         }
         let clerk = self.desk.open()?;
         let (operator, decision, ground) = match self.what {
             What::KeyRequest { .. } => return Ok(()),
-            What::List { q, stage, overdue, as_of } => {
-                let mut query = as_of.query();
-                query.push(("limit", "500".to_owned()));
-                query.extend(q.map(|q| ("q", q)));
-                query.extend(stage.map(|stage| ("stage", stage)));
-                query.extend(overdue.then(|| ("overdue", "true".to_owned())));
-                let shown = clerk.find("/v1/operators", &query).await?;
-                return table(list(&shown, "operators"));
+            What::List { q, stage, overdue, csv, as_of } => {
+                let which = |route: Route| {
+                    let route = route.ask_if("q", q).ask_if("stage", stage).ask_if("overdue", overdue.then_some(true));
+                    route.ask_if("as_of", as_of.as_of)
+                };
+                return match csv {
+                    true => {
+                        out::whole(format_args!("{}", clerk.text(&which(Route::to("/v1/operators.csv"))).await?));
+                        Ok(())
+                    }
+                    false => look::all(&clerk, which(Route::to("/v1/operators"))).await,
+                };
             }
             What::Show { operator, as_of } => {
-                show(&clerk.find(&format!("/v1/operators/{operator}"), &as_of.query()).await?);
+                let route = Route::operator(operator).ask_if("as_of", as_of.as_of);
+                show(&clerk.get(&route).await?.body);
                 return Ok(());
             }
-            What::History { operator, as_of } => return history(&clerk, operator, &as_of).await,
+            What::History { operator, as_of } => return look::history(&clerk, operator, as_of.as_of).await,
             What::Register { operator, entity } => {
-                let (id, entity) = (operator.to_string(), json_of(&entity)?);
-                let tag = clerk.operator(&id).await?.map(|known| known.tag);
-                show(&clerk.put(&id, &entity, tag.as_deref()).await?.body);
+                let entity = json_of(&entity)?;
+                let tag = clerk.operator(operator).await?.map(|known| known.tag);
+                show(&clerk.put(operator, &entity, tag.as_deref()).await?.body);
                 return Ok(());
             }
             What::Certify { operator, certificate } => {
                 let certificate = text_of(&certificate)?;
                 let body = json!({"certificate": certificate.trim()});
-                show(&clerk.post(&operator.to_string(), "/certificates", Some(&body)).await?.body);
+                show(&clerk.post(operator, |it| it.then("/certificates"), Some(&body)).await?.body);
                 return Ok(());
             }
-            What::Proposals { as_of } => return proposals(&clerk, &as_of).await,
+            What::Proposals { as_of } => return look::proposals(&clerk, as_of.as_of).await,
             What::Confirm { operator, proposal, ground } => {
                 let ground = ground.json()?;
-                show(&clerk.confirm(&operator.to_string(), &proposal, ground.as_ref()).await?.body);
+                show(&clerk.confirm(operator, proposal, ground.as_ref()).await?.body);
                 return Ok(());
             }
             What::Decline { operator, proposal, reason } => {
-                let rest = format!("/proposals/{proposal}/refusal");
-                show(&clerk.post(&operator.to_string(), &rest, Some(&json!({"reason": reason}))).await?.body);
+                let rest = |it: Route| it.then("/proposals").id(proposal).then("/refusal");
+                show(&clerk.post(operator, rest, Some(&json!({"reason": reason}))).await?.body);
                 return Ok(());
             }
-            What::AddKey { operator, key, days, ground } => {
-                let request = json_of(&key)?;
-                let part = |name: &str| request.get(name).cloned().unwrap_or_default();
-                let decision = json!({
-                    "type": "add_key", "jwk": part("jwk"), "env": part("env"), "proof": part("proof"),
-                    "not_before": days_from_now(0), "expires": days_from_now(days),
-                });
-                (operator, decision, ground)
-            }
+            What::AddKey { operator, key, days, ground } => (operator, add_key(&json_of(&key)?, days), ground),
             What::RevokeKey { operator, kid, reason, ground } => {
                 (operator, json!({"type": "revoke_key", "kid": kid, "reason": reason}), ground)
             }
@@ -193,83 +223,19 @@ impl Operator {
             }
             What::GoLive { operator, ground } => (operator, json!({"type": "go_live"}), ground),
         };
-        let proposal = clerk.propose(&operator.to_string(), &decision, &ground.json()?).await?;
-        proposed(operator, &proposal);
+        let proposal = clerk.propose(operator, &decision, &ground.json()?).await?;
+        proposed(operator, proposal);
         Ok(())
     }
 }
 
-fn table(operators: &[Value]) -> Result<(), Failure> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["operator", "edrpou", "name", "stage", "licences", "live until"]);
-    for operator in operators {
-        let licences: Vec<String> = list(operator, "licences")
-            .iter()
-            .map(|licence| format!("{} {}", word(licence, "kind"), word(licence, "state")))
-            .collect();
-        let due = operator.get("integration").map(|clock| word(clock, "due")).unwrap_or_default();
-        let cells = ["id", "edrpou", "name", "stage"].map(|name| word(operator, name).to_owned());
-        table.add_row(cells.into_iter().chain([licences.join(", "), due.to_owned()]));
-    }
-    println!("{table}");
-    Ok(())
-}
-
-async fn proposals(clerk: &register::Clerk, as_of: &AsOf) -> Result<(), Failure> {
-    let mut after = None;
-    loop {
-        let mut query = as_of.query();
-        query.push(("limit", "500".to_owned()));
-        query.extend(after.map(|after| ("after", after)));
-        let page = clerk.find("/v1/proposals", &query).await?;
-        for one in list(&page, "proposals") {
-            let proposal = one.get("proposal").cloned().unwrap_or_default();
-            let decision = proposal.get("decision").cloned().unwrap_or_default();
-            let taken_up = match word(&proposal, "endorsed_by") {
-                "" => String::new(),
-                clerk => format!(", taken up by {clerk}"),
-            };
-            let (operator, id, by) = (word(one, "operator"), word(&proposal, "id"), word(&proposal, "by"));
-            println!("{operator} {id}  {decision} by {by}{taken_up}");
-        }
-        match word(&page, "next") {
-            "" => return Ok(()),
-            next => after = Some(next.to_owned()),
-        }
-    }
-}
-
-async fn history(clerk: &register::Clerk, operator: OperatorId, as_of: &AsOf) -> Result<(), Failure> {
-    let mut after = 0;
-    loop {
-        let mut query = as_of.query();
-        query.extend([("after", after.to_string()), ("limit", "200".to_owned())]);
-        let page = clerk.find(&format!("/v1/operators/{operator}/history"), &query).await?;
-        for change in list(&page, "changes") {
-            let version = change.get("version").and_then(Value::as_u64).unwrap_or_default();
-            let (by, fact) =
-                (change.get("by").cloned().unwrap_or_default(), change.get("fact").cloned().unwrap_or_default());
-            println!(
-                "{version:>4} {} {} ({}) {}",
-                word(change, "at"),
-                word(&by, "sub"),
-                word(&by, "role"),
-                word(&fact, "type")
-            );
-            for one in list(change, "differences") {
-                let shown = |name: &str| one.get(name).map_or_else(|| "-".to_owned(), Value::to_string);
-                println!("       {}: {} -> {}", word(one, "pointer"), shown("before"), shown("after"));
-            }
-        }
-        if let Some(damaged) = page.get("damaged") {
-            let why = format!("the history of {operator} is damaged and ends here: {}", word(damaged, "reason"));
-            return Err(Failure::bad(why));
-        }
-        match page.get("next").and_then(Value::as_u64) {
-            Some(next) => after = next,
-            None => return Ok(()),
-        }
-    }
+/// The decision that what `key-request` prints may sign.
+fn add_key(request: &Value, days: i64) -> Value {
+    let part = |name: &str| request.get(name).cloned().unwrap_or_default();
+    json!({
+        "type": "add_key", "jwk": part("jwk"), "env": part("env"), "proof": part("proof"),
+        "not_before": days_from_now(0), "expires": days_from_now(days),
+    })
 }
 
 fn text_of(path: &std::path::Path) -> Result<String, Failure> {

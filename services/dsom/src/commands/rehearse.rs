@@ -60,8 +60,8 @@ impl Rehearse {
         let (sent, shown, ()) =
             tokio::try_join!(load(url, &keys, self.rate, self.seconds), exercise(url, &keys), clock)?;
         bar.finish_and_clear();
-        println!("{sent} records sent under two keys, beside them: {}", shown.join(", "));
-        println!("Now hold it to the checks: dsom conformance --operator {}", self.operator);
+        say!("{sent} records sent under two keys, beside them: {}", shown.join(", "));
+        say!("Now hold it to the checks: dsom conformance --operator {}", self.operator);
         Ok(())
     }
 

@@ -129,10 +129,10 @@ fn tell(rows: &[(OperatorId, StreamNo, Sent, &str)], took: Duration) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let (seconds, records) = (took.as_secs_f64(), rows.iter().map(|(_, _, sent, _)| sent.records).sum::<u64>());
-    println!("{table}\n\n{records} records accepted in {seconds:.1} s, {:.0} a second", records as f64 / seconds);
+    say!("{table}\n\n{records} records accepted in {seconds:.1} s, {:.0} a second", records as f64 / seconds);
     let unchecked: u64 = rows.iter().map(|(_, _, sent, _)| sent.unchecked).sum();
     if unchecked > 0 {
-        println!("{unchecked} records were there in batches that reach beyond the files: these were not compared");
+        say!("{unchecked} records were there in batches that reach beyond the files: these were not compared");
     }
 }
 

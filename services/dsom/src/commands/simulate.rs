@@ -91,7 +91,7 @@ impl Simulate {
                 break None;
             }
         };
-        println!("\n{} records accepted", running.accepted());
+        say!("\n{} records accepted", running.accepted());
         running.stop();
         ended.map_or(Ok(()), Err)
     }
@@ -156,7 +156,7 @@ impl Market {
                     let sending = send(config.clone(), stream, seed ^ start, rate, mix, Arc::clone(&accepted));
                     let Err(error) = sending.await else { return };
                     let failure = Failure::bad(format!("operator {who} stream {stream}")).because(&error);
-                    eprintln!("dsom: {}", failure.text);
+                    note!("dsom: {}", failure.text);
                     failed.fetch_add(1, Ordering::Relaxed);
                     if !goes_on {
                         return;

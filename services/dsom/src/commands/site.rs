@@ -1,25 +1,28 @@
 //! `dsom site …`: the list of blocked sites and accounts.
 
-use std::path::{Path, PathBuf};
+mod look;
+mod propose;
+mod subjects;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::desk::{AsOf, Desk, Ground, list, sha256_of, word};
-use crate::register::Clerk;
-use crate::{Failure, files};
+use super::desk::{AsOf, Desk, Ground, sha256_of};
+use crate::Failure;
+use crate::register::Route;
+use propose::{Kind, propose};
+use subjects::Subjects;
 
-/// Most subjects of one proposal.
-const SUBJECTS_MAX: usize = 2_000;
-/// A longer file of subjects is refused unread: a quarter of a million of the longest names.
-const FILE_BYTES_MAX: usize = 64 << 20;
 /// Where decisions about the list are.
 const PROPOSALS: &str = "/v1/sites/proposals";
 
 /// Blocks sites and accounts and lifts blocks, as a clerk; looks sites up
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom site show casino.example\n  dsom site block casino.example telegram/casino_ua --from 2026-11-23 --evidence 'приймає ставки без ліцензії' --reference 'акт 17' --evidence-file act.pdf \\\n    --law 'ст. 15' --document 'рішення 31' --document-file decision.pdf\n\nA subject is a domain, which is blocked with all its subdomains, or <platform>/<handle>. Another clerk confirms: `dsom site confirm`."
+    after_help = "Example:\n  dsom site show casino.example\n  dsom site search casino\n  dsom site block casino.example telegram/casino_ua --from 2026-11-23 --evidence 'приймає ставки без ліцензії' --reference 'акт 17' --evidence-file act.pdf \\\n    --law 'ст. 15' --document 'рішення 31' --document-file decision.pdf\n\nA subject is a domain, which is blocked with all its subdomains, or <platform>/<handle>. Another clerk confirms: `dsom site confirm`. Looking up and searching need no token."
 )]
 pub struct Site {
     #[command(flatten)]
@@ -28,22 +31,19 @@ pub struct Site {
     what: What,
 }
 
-/// What a decision is about.
-#[derive(Debug, clap::Args)]
-#[group(id = "which", required = true, multiple = true, args = ["subjects", "file"])]
-struct Subjects {
-    /// Domains, and accounts as <platform>/<handle>
-    subjects: Vec<String>,
-    /// A file of them, one a line; `#` begins a comment
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
-}
-
 #[derive(Debug, Subcommand)]
 enum What {
-    /// How a domain stands: licensed, blocked, neither
+    /// How a domain or an account stands: licensed, blocked, announced, lifted, unlisted
     Show {
-        domain: String,
+        /// A domain, or an account as <platform>/<handle>
+        subject: String,
+        #[command(flatten)]
+        as_of: AsOf,
+    },
+    /// Lists what was ever decided about, and how it stands
+    Search {
+        /// A part of the domain, or of <platform>/<handle>; without it everything
+        part: Option<String>,
         #[command(flatten)]
         as_of: AsOf,
     },
@@ -61,7 +61,7 @@ enum What {
         #[arg(long, value_name = "FILE")]
         evidence_file: PathBuf,
         /// The first day, such as 2026-11-23
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day)]
         from: String,
         #[command(flatten)]
         ground: Ground,
@@ -70,144 +70,80 @@ enum What {
     Lift {
         #[command(flatten)]
         subjects: Subjects,
+        /// Why
         #[arg(long)]
         reason: String,
         #[command(flatten)]
         ground: Ground,
     },
-    /// Lists what waits for another clerk
+    /// Lists what waits for another clerk, or shows what one of them holds
     Proposals {
+        /// The id of one
+        proposal: Option<Uuid>,
         #[command(flatten)]
         as_of: AsOf,
     },
     /// Confirms proposals of another
     Confirm {
+        /// Their ids
         #[arg(required = true)]
-        proposals: Vec<uuid::Uuid>,
+        proposals: Vec<Uuid>,
     },
     /// Refuses a proposal, or takes one's own back
     Decline {
-        proposal: uuid::Uuid,
+        /// Its id
+        proposal: Uuid,
+        /// Why
         #[arg(long)]
         reason: String,
+    },
+    /// Shows who decided what about the list, and when
+    History {
+        #[command(flatten)]
+        as_of: AsOf,
     },
 }
 
 impl Site {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let clerk = self.desk.open()?;
         match self.what {
-            What::Show { domain, as_of } => show(&clerk, &domain, &as_of).await,
+            What::Show { subject, as_of } => look::show(&self.desk.licensing().open()?, &subject, as_of.as_of).await,
+            What::Search { part, as_of } => look::search(&self.desk.licensing().open()?, part, as_of.as_of).await,
+            What::Proposals { proposal: None, as_of } => look::proposals(&self.desk.open()?, as_of.as_of).await,
+            What::Proposals { proposal: Some(id), as_of } => look::proposal(&self.desk.open()?, id, as_of.as_of).await,
+            What::History { as_of } => look::history(&self.desk.open()?, as_of.as_of).await,
             What::Block { subjects, evidence, reference, evidence_file, from, ground } => {
                 let evidence = json!({"text": evidence, "reference": reference, "hash": sha256_of(&evidence_file)?});
-                propose(&clerk, "blocks", &subjects.read()?, &ground.json()?, |subject| {
-                    with(subject, &json!({"evidence": evidence, "blocked_from": from}))
-                })
-                .await
+                let more = json!({"evidence": evidence, "blocked_from": from});
+                propose(&self.desk.open()?, Kind::Blocks, &subjects.read()?, &ground.json()?, &more).await
             }
             What::Lift { subjects, reason, ground } => {
-                propose(&clerk, "lifts", &subjects.read()?, &ground.json()?, |subject| {
-                    with(subject, &json!({"reason": reason}))
-                })
-                .await
+                let more = json!({"reason": reason});
+                propose(&self.desk.open()?, Kind::Lifts, &subjects.read()?, &ground.json()?, &more).await
             }
-            What::Proposals { as_of } => proposals(&clerk, &as_of).await,
             What::Confirm { proposals } => {
+                let clerk = self.desk.open()?;
                 for proposal in proposals {
-                    let done = clerk.post_at(PROPOSALS, &format!("{PROPOSALS}/{proposal}/confirmation"), None).await?;
+                    let route = Route::to(PROPOSALS).id(proposal).then("/confirmation");
+                    let done = clerk.post_at(&Route::to(PROPOSALS), &route, None).await?;
                     let serial = done.body.get("serial").and_then(Value::as_u64).unwrap_or_default();
-                    println!("{proposal} is decided, the list has serial {serial}");
+                    say!("{proposal} is decided, the list has serial {serial}");
                 }
                 Ok(())
             }
             What::Decline { proposal, reason } => {
-                let path = format!("{PROPOSALS}/{proposal}/refusal");
-                clerk.post_at(PROPOSALS, &path, Some(&json!({"reason": reason}))).await?;
-                println!("{proposal} is refused");
+                let route = Route::to(PROPOSALS).id(proposal).then("/refusal");
+                let body = json!({"reason": reason});
+                self.desk.open()?.post_at(&Route::to(PROPOSALS), &route, Some(&body)).await?;
+                say!("{proposal} is refused");
                 Ok(())
             }
         }
     }
 }
 
-impl Subjects {
-    fn read(&self) -> Result<Vec<String>, Failure> {
-        let mut all = self.subjects.clone();
-        if let Some(path) = &self.file {
-            all.extend(lines(path)?);
-        }
-        match all.is_empty() {
-            true => Err(Failure::usage("there is no subject in the file")),
-            false => Ok(all),
-        }
-    }
-}
-
-fn lines(path: &Path) -> Result<Vec<String>, Failure> {
-    let bytes = files::small(path, FILE_BYTES_MAX)?;
-    let text = std::str::from_utf8(&bytes);
-    let text = text.map_err(|error| Failure::bad(format!("{} is not UTF-8", path.display())).because(&error))?;
-    let plain = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before).trim());
-    Ok(plain.filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-/// A subject as licensing reads it, with what is said of it.
-fn with(subject: &str, more: &Value) -> Value {
-    let mut form = match subject.split_once('/') {
-        Some((platform, handle)) => json!({"account": {"platform": platform, "handle": handle}}),
-        None => json!({"site": subject}),
-    };
-    if let (Some(members), Some(more)) = (form.as_object_mut(), more.as_object()) {
-        members.extend(more.clone());
-    }
-    form
-}
-
-/// As many proposals as it takes; the id of each on standard output.
-async fn propose(
-    clerk: &Clerk,
-    kind: &str,
-    subjects: &[String],
-    ground: &Value,
-    form: impl Fn(&str) -> Value,
-) -> Result<(), Failure> {
-    let mut done = 0;
-    for some in subjects.chunks(SUBJECTS_MAX) {
-        let id = uuid::Uuid::new_v4();
-        let forms: Vec<Value> = some.iter().map(|subject| form(subject)).collect();
-        let body = json!({"id": id, "ground": ground, kind: forms});
-        clerk.post_at(PROPOSALS, PROPOSALS, Some(&body)).await?;
-        done += some.len();
-        println!("{id}");
-        eprintln!(
-            "{done} of {} proposed; another clerk confirms with: dsom site confirm {id} --as SUB",
-            subjects.len()
-        );
-    }
-    Ok(())
-}
-
-async fn proposals(clerk: &Clerk, as_of: &AsOf) -> Result<(), Failure> {
-    let mut query = as_of.query();
-    query.extend([("open", "true".to_owned()), ("limit", "200".to_owned())]);
-    let found = clerk.find(PROPOSALS, &query).await?;
-    for one in list(&found, "proposals") {
-        let count = |name: &str| one.get(name).and_then(Value::as_u64).unwrap_or_default();
-        println!(
-            "{}  {} to block, {} to lift, proposed by {}, until {}",
-            word(one, "id"),
-            count("blocks"),
-            count("lifts"),
-            one.get("by").map(|by| word(by, "sub")).unwrap_or_default(),
-            word(one, "expires")
-        );
-    }
-    Ok(())
-}
-
-async fn show(clerk: &Clerk, domain: &str, as_of: &AsOf) -> Result<(), Failure> {
-    let found = clerk.find(&format!("/v1/sites/{domain}"), &as_of.query()).await?;
-    println!("{}: {}", word(&found, "site"), word(&found, "standing"));
-    println!("{}", serde_json::to_string_pretty(&found).unwrap_or_default());
-    Ok(())
+/// A day as the services read one; the text as it was given.
+fn day(text: &str) -> Result<String, String> {
+    let read = contracts::time::UnixNanos::parse(&format!("{text}T00:00:00Z")).map(|_| text.to_owned());
+    read.ok_or_else(|| "not a day such as 2026-11-23".to_owned())
 }

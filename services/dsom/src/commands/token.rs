@@ -51,7 +51,7 @@ impl Token {
                 keys::person_token(&layout, person.as_deref().unwrap_or_default(), &roles)?
             }
         };
-        println!("{token}");
+        say!("{token}");
         Ok(())
     }
 }

@@ -33,14 +33,14 @@ pub struct Up {
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
-        let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| eprintln!("dsom: {what}"));
+        let say: Arc<dyn Fn(&str) + Send + Sync> = Arc::new(|what| note!("dsom: {what}"));
         let starting = Mesh::start(&self.data.dir, self.ports, self.engine.clone(), self.sandbox, say);
         let mut mesh = tokio::select! {
             mesh = starting => mesh?,
             () = signals.stop() => return Ok(()),
         };
         let ended = self.attend(&mut mesh, &mut signals).await;
-        eprintln!("\ndsom: stopping");
+        note!("\ndsom: stopping");
         mesh.stop().await;
         ended
     }
@@ -67,7 +67,7 @@ impl Up {
                     // A disk that is full for a while is no reason to stop what runs: it is written at the next look.
                     let refreshed = mesh.refresh();
                     if let Some(failure) = refreshed.as_ref().err().filter(|_| !told) {
-                        eprintln!("dsom: {}; it is tried again", failure.text);
+                        note!("dsom: {}; it is tried again", failure.text);
                     }
                     told = refreshed.is_err();
                     if let (Some(market), Some(progress)) = (&market, &progress) {
@@ -86,24 +86,24 @@ impl Up {
     fn greet(&self, mesh: &Mesh) {
         let file = mesh.file();
         let data = self.data.dir.display();
-        println!("The mesh is ready.\n");
-        println!("  ingest     {}   POST /v1/streams/{{n}}/batches, GET /v1/streams, /problems", file.ingest);
-        println!("  chaining   {}   GET /v1/chains/{{operator}}, /log/checkpoint", file.chaining);
-        println!("  licensing  {}   POST /oauth2/token, GET /v1/register, /v1/operators", file.licensing);
-        println!("  log key    {}\n", file.log_vkey);
+        say!("The mesh is ready.\n");
+        say!("  ingest     {}   POST /v1/streams/{{n}}/batches, GET /v1/streams, /problems", file.ingest);
+        say!("  chaining   {}   GET /v1/chains/{{operator}}, /log/checkpoint", file.chaining);
+        say!("  licensing  {}   POST /oauth2/token, GET /v1/register, /v1/operators", file.licensing);
+        say!("  log key    {}\n", file.log_vkey);
         if let Some(sandbox) = &file.sandbox {
-            println!("The sandbox, for tests of operators (docs/SANDBOX.md):");
-            println!("  ingest     {}", sandbox.ingest);
-            println!("  chaining   {}", sandbox.chaining);
-            println!("  log key    {}\n", sandbox.log_vkey);
+            say!("The sandbox, for tests of operators (docs/SANDBOX.md):");
+            say!("  ingest     {}", sandbox.ingest);
+            say!("  chaining   {}", sandbox.chaining);
+            say!("  log key    {}\n", sandbox.log_vkey);
         }
-        println!("Open to see records become facts:");
-        println!("  {}/log/checkpoint   grows with every block", file.chaining);
-        println!("  {}/v1/register      who is licensed to do what", file.licensing);
-        println!("  {}/metrics", file.ingest);
-        println!("  {}/openapi.json\n", file.ingest);
-        println!("A token:  dsom token --data {data} --operator 13013f29-b9df-4b82-ad28-e51596b7e0b4");
-        println!("          dsom token --data {data} --person clerk-1 --role clerk");
-        println!("Logs:     {data}/logs     Stop: Ctrl-C\n");
+        say!("Open to see records become facts:");
+        say!("  {}/log/checkpoint   grows with every block", file.chaining);
+        say!("  {}/v1/register      who is licensed to do what", file.licensing);
+        say!("  {}/metrics", file.ingest);
+        say!("  {}/openapi.json\n", file.ingest);
+        say!("A token:  dsom token --data {data} --operator 13013f29-b9df-4b82-ad28-e51596b7e0b4");
+        say!("          dsom token --data {data} --person clerk-1 --role clerk");
+        say!("Logs:     {data}/logs     Stop: Ctrl-C\n");
     }
 }

@@ -10,6 +10,7 @@ use ledger::batch_signature::VerifyingKey;
 use ledger::note::Verifier;
 use ledger::{Checkpoint, PROOF_BYTES_MAX, SIGNED_RECORD_BYTES_MAX, SignedRecord};
 
+use crate::register::Problem;
 use crate::verify::log::{Also, GoodLog, walk};
 use crate::verify::source::{Source, fetch};
 use crate::verify::{export, receipts};
@@ -60,10 +61,21 @@ fn vkey(given: &str) -> Result<Verifier, Failure> {
     Verifier::parse(text.trim()).map_err(|error| Failure::usage("--vkey is not a key of a log").because(&error))
 }
 
+/// A file that is not what it was taken for; often it is what a service answered in place of it, kept by a client that looks at no status.
+fn no_evidence(path: &Path, bytes: &[u8], what: &str, error: &dyn std::error::Error) -> Failure {
+    match Problem::read(bytes) {
+        Some(Problem { status, code, detail, .. }) => Failure::bad(format!(
+            "{} is no evidence, but what the service answered when it was asked for some: {status} {code}: {detail}",
+            path.display()
+        )),
+        None => Failure::bad(format!("{} {what}", path.display())).because(error),
+    }
+}
+
 /// Proof files: each proves a record, by its block's header, to a signed checkpoint
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  curl -H \"Authorization: Bearer $TOKEN\" -o 7.tlog-proof \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/proof\n  dsom verify proof 7.tlog-proof --vkey log.vkey"
+    after_help = "Example:\n  curl -f -H \"Authorization: Bearer $TOKEN\" -o 7.tlog-proof \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/proof\n  dsom verify proof 7.tlog-proof --vkey log.vkey"
 )]
 struct Proof {
     /// The proof files
@@ -80,11 +92,10 @@ impl Proof {
         for path in &self.proofs {
             let file = files::small(path, PROOF_BYTES_MAX)?;
             let verified = ledger::verify::record_proof(&file, &key);
-            let verified =
-                verified.map_err(|error| Failure::bad(format!("{} proves nothing", path.display())).because(&error))?;
+            let verified = verified.map_err(|error| no_evidence(path, &file, "proves nothing", &error))?;
             let (header, checkpoint) = (&verified.header, &verified.checkpoint);
-            println!("{}", String::from_utf8_lossy(&verified.record));
-            println!(
+            say!("{}", String::from_utf8_lossy(&verified.record));
+            say!(
                 "  is record {} of {} in block {} of operator {}, sealed {},",
                 verified.leaf + 1,
                 header.records,
@@ -92,9 +103,11 @@ impl Proof {
                 header.operator,
                 header.sealed
             );
-            println!(
+            say!(
                 "  which is entry {} of the log {} under its checkpoint of {} entries",
-                verified.index, checkpoint.origin, checkpoint.size
+                verified.index,
+                checkpoint.origin,
+                checkpoint.size
             );
         }
         Ok(())
@@ -104,7 +117,7 @@ impl Proof {
 /// Signed records: each shows that its operator sent it, by the operator's own key
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  curl -H \"Authorization: Bearer $TOKEN\" -o 7.signed-record \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/signature\n  dsom verify signature 7.signed-record --key operator.jwk.json\n\nWhether the key was the operator's when it signed, the register of keys says."
+    after_help = "Example:\n  curl -f -H \"Authorization: Bearer $TOKEN\" -o 7.signed-record \\\n    http://127.0.0.1:7102/v1/records/13013f29-b9df-4b82-ad28-e51596b7e0b4/0/7/signature\n  dsom verify signature 7.signed-record --key operator.jwk.json\n\nWhether the key was the operator's when it signed, the register of keys says."
 )]
 struct Signature {
     /// The files
@@ -131,15 +144,13 @@ impl Signature {
         let key = VerifyingKey::from_jwk(&jwk.kty, &jwk.crv, &jwk.x, jwk.y.as_deref())
             .map_err(|error| Failure::usage("--key is not a public key that signs batches").because(&error))?;
         for path in &self.files {
-            let nothing = |error: &dyn std::error::Error| {
-                Failure::bad(format!("{} shows nothing", path.display())).because(error)
-            };
-            let file = SignedRecord::parse(&files::small(path, SIGNED_RECORD_BYTES_MAX)?);
-            let file = file.map_err(|error| nothing(&error))?;
+            let bytes = files::small(path, SIGNED_RECORD_BYTES_MAX)?;
+            let nothing = |error: &dyn std::error::Error| no_evidence(path, &bytes, "shows nothing", error);
+            let file = SignedRecord::parse(&bytes).map_err(|error| nothing(&error))?;
             let kept = file.verify(&key).map_err(|error| nothing(&error))?;
             let signature = kept.signature();
-            println!("{}", String::from_utf8_lossy(&file.record));
-            println!(
+            say!("{}", String::from_utf8_lossy(&file.record));
+            say!(
                 "  is record {} of {} that key {} signed for {} at {} (Unix seconds)",
                 file.leaf + 1,
                 file.count,
@@ -180,11 +191,11 @@ impl Receipt {
         let signed = receipts::signed(&files::small(&self.receipts, JSON_BYTES_MAX)?, &keys)?;
         let records: u64 = signed.claims.iter().map(|claims| claims.count).sum();
         if self.records.is_empty() {
-            println!("{} receipts for {records} records: signed by the given keys", signed.claims.len());
+            say!("{} receipts for {records} records: signed by the given keys", signed.claims.len());
             return Ok(());
         }
         signed.against(&self.records)?;
-        println!(
+        say!(
             "{} receipts for {records} records: signed by the given keys, for exactly the given records",
             signed.claims.len()
         );
@@ -229,13 +240,13 @@ impl Export {
                 None => return Err(Failure::bad(format!("block {height} is not in the log"))),
             }
         }
-        println!("operator {}: {} records in {} blocks, each proved", good.operator, good.records, good.headers.len());
+        say!("operator {}: {} records in {} blocks, each proved", good.operator, good.records, good.headers.len());
         for (stream, (first, last)) in &good.streams {
-            println!("  stream {stream:>3}: seq {first} to {last}, none missing");
+            say!("  stream {stream:>3}: seq {first} to {last}, none missing");
         }
         if let (Some((first, _)), Some((last, _))) = (good.headers.first_key_value(), good.headers.last_key_value()) {
             let newest = published.last_key_value().map_or(*last, |(height, _)| *height);
-            println!("  blocks {first} to {last} of the {newest} in the log");
+            say!("  blocks {first} to {last} of the {newest} in the log");
         }
         say(&log);
         Ok(())
@@ -276,7 +287,7 @@ impl Log {
         let log = walk(&Source::open(&self.log)?, &key, &also, &mut |_, _| {}).await?;
         say(&log);
         if let Some(earlier) = &also.earlier {
-            println!("  it continues the earlier checkpoint of {} entries", earlier.size);
+            say!("  it continues the earlier checkpoint of {} entries", earlier.size);
         }
         Ok(())
     }
@@ -284,9 +295,10 @@ impl Log {
 
 fn say(log: &GoodLog) {
     let GoodLog { checkpoint, operators, records, tiles } = log;
-    println!(
+    say!(
         "log {}: {} blocks of {operators} operators, {records} records, {tiles} tiles",
-        checkpoint.origin, checkpoint.size
+        checkpoint.origin,
+        checkpoint.size
     );
-    println!("  root {}, signed", checkpoint.root);
+    say!("  root {}, signed", checkpoint.root);
 }

@@ -144,8 +144,7 @@ pub fn ensure_pem_at(path: &Path) -> Result<SigningKey, Failure> {
         let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| Failure::bad("no key").because(&error))?;
         write_secret(path, pem.as_bytes())?;
     }
-    let pem = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
-    SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", path, &error))
+    read_pem_at(path)
 }
 
 fn ensure_log(layout: &Layout, name: &str, origin: &str) -> Result<(), Failure> {
@@ -206,11 +205,7 @@ pub fn read_pem(layout: &Layout, name: &str) -> Result<SigningKey, Failure> {
     read_pem_at(&path)
 }
 
-/// Reads an Ed25519 key.
-///
-/// # Errors
-/// It is not there or can't be read.
-pub fn read_pem_at(path: &Path) -> Result<SigningKey, Failure> {
+fn read_pem_at(path: &Path) -> Result<SigningKey, Failure> {
     let pem = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
     SigningKey::from_pkcs8_pem(&pem).map_err(|error| cannot("read", path, &error))
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::clerk::{Clerk, Place};
 use super::keys::OperatorKey;
+use super::route::Route;
 use crate::Failure;
 use crate::mesh::{Layout, keys};
 
@@ -35,7 +36,7 @@ pub async fn enrol(
     let test = OperatorKey::ensure(layout, operator, "test")?;
     let issuer = issuer(licensing).await?;
     let way = Way::new(layout, licensing, operator, &issuer)?;
-    way.go(layout, operator, &live, &test).await?;
+    way.go(layout, &live, &test).await?;
     let key = match env {
         Env::Live => &live,
         Env::Test => &test,
@@ -51,7 +52,7 @@ pub async fn next_test_key(layout: &Layout, licensing: &str, operator: OperatorI
     let key = OperatorKey::ensure(layout, operator, "test-2")?;
     let issuer = issuer(licensing).await?;
     let way = Way::new(layout, licensing, operator, &issuer)?;
-    let shown = way.one.operator(&way.id).await?;
+    let shown = way.one.operator(way.operator).await?;
     if !shown.is_some_and(|shown| has_key(&shown.body, &key)) {
         way.decide(&way.add_key(&key, "test")).await?;
     }
@@ -102,29 +103,23 @@ pub(super) async fn issuer(licensing: &str) -> Result<String, Failure> {
 struct Way<'a> {
     one: Clerk,
     other: Clerk,
-    id: String,
+    operator: OperatorId,
     issuer: &'a str,
 }
 
 impl<'a> Way<'a> {
     fn new(layout: &Layout, licensing: &str, operator: OperatorId, issuer: &'a str) -> Result<Self, Failure> {
         let clerk = |sub: &str| -> Result<Clerk, Failure> {
-            let token = keys::person_token(layout, sub, &["clerk"])?;
+            let token = Some(keys::person_token(layout, sub, &["clerk"])?);
             Ok(Clerk::new(Place { url: licensing.to_owned(), token }))
         };
-        Ok(Self { one: clerk("clerk-1")?, other: clerk("clerk-2")?, id: operator.to_string(), issuer })
+        Ok(Self { one: clerk("clerk-1")?, other: clerk("clerk-2")?, operator, issuer })
     }
 
-    async fn go(
-        &self,
-        layout: &Layout,
-        operator: OperatorId,
-        live: &OperatorKey,
-        test: &OperatorKey,
-    ) -> Result<(), Failure> {
-        let shown = match self.one.operator(&self.id).await? {
+    async fn go(&self, layout: &Layout, live: &OperatorKey, test: &OperatorKey) -> Result<(), Failure> {
+        let shown = match self.one.operator(self.operator).await? {
             Some(shown) => shown.body,
-            None => self.one.put(&self.id, &entity(operator), None).await?.body,
+            None => self.one.put(self.operator, &entity(self.operator), None).await?.body,
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let has_key = |key: &OperatorKey| has_key(&shown, key);
@@ -133,9 +128,9 @@ impl<'a> Way<'a> {
             return Ok(());
         }
         let licences = shown.get("licences").and_then(Value::as_array).cloned().unwrap_or_default();
-        for (n, kind) in KINDS.iter().enumerate() {
-            let state = licences.get(n).and_then(|licence| licence.get("state")).map(&text);
-            self.license(n + 1, kind, state.as_deref()).await?;
+        let mut states = licences.iter().map(|licence| licence.get("state").map(&text));
+        for (n, kind) in (1..).zip(KINDS) {
+            self.license(n, kind, states.next().flatten().as_deref()).await?;
         }
         for (key, env) in [(live, "live"), (test, "test")] {
             if !has_key(key) {
@@ -143,41 +138,44 @@ impl<'a> Way<'a> {
             }
         }
         if stage != "live" {
-            let certificate = certificate(layout, &self.id)?;
-            self.one.post(&self.id, "/certificates", Some(&json!({"certificate": certificate}))).await?;
+            let certificate = certificate(layout, self.operator)?;
+            self.one
+                .post(self.operator, |it| it.then("/certificates"), Some(&json!({"certificate": certificate})))
+                .await?;
             self.decide(&json!({"type": "go_live"})).await?;
         }
         Ok(())
     }
 
     /// From wherever a licence is to the register.
-    async fn license(&self, n: usize, kind: &str, state: Option<&str>) -> Result<(), Failure> {
-        let steps = format!("/licences/{n}/steps");
+    async fn license(&self, n: u32, kind: &str, state: Option<&str>) -> Result<(), Failure> {
+        let steps = |it: Route| it.then("/licences").id(n).then("/steps");
         let order = ["applied", "under_review", "approved", "fee_due", "active"];
         let done = state.and_then(|state| order.iter().position(|known| *known == state));
         let todo = |step: usize| done.is_none_or(|done| done < step);
         if done.is_none() {
-            self.one.post(&self.id, "/licences", Some(&json!({"kind": kind}))).await?;
+            self.one.post(self.operator, |it| it.then("/licences"), Some(&json!({"kind": kind}))).await?;
         }
         if todo(1) {
-            self.one.post(&self.id, &steps, Some(&json!({"type": "review"}))).await?;
+            self.one.post(self.operator, steps, Some(&json!({"type": "review"}))).await?;
         }
         if todo(2) {
             self.decide(&json!({"type": "approve", "licence": n})).await?;
         }
         if todo(3) {
             let bill = json!({"type": "bill", "fee": {"amount": 100, "currency": "UAH"}});
-            self.one.post(&self.id, &steps, Some(&bill)).await?;
+            self.one.post(self.operator, steps, Some(&bill)).await?;
         }
         if todo(4) {
             let pay = json!({"type": "pay", "paid_at": moment(0), "document": "development"});
-            // Paid before the way was broken off is as good.
-            match self.one.post(&self.id, &steps, Some(&pay)).await {
-                Err(failure) if !failure.text.contains("conflict") => return Err(failure),
+            let read = Route::operator(self.operator);
+            match self.one.try_post_at(&read, &steps(read.clone()), Some(&pay)).await? {
+                // Paid before the way was broken off is as good.
+                Err(problem) if problem.code != "conflict" => return Err(problem.failure()),
                 _ => {}
             }
             // At most 40 characters.
-            let number = format!("DEV-{}-{n}", self.id.replace('-', ""));
+            let number = format!("DEV-{}-{n}", self.operator.to_string().replace('-', ""));
             let activate =
                 json!({"type": "activate", "licence": n, "number": number, "expires": moment(LICENCE_DAYS * 86_400)});
             self.decide(&activate).await?;
@@ -188,20 +186,20 @@ impl<'a> Way<'a> {
     fn add_key(&self, key: &OperatorKey, env: &str) -> Value {
         json!({
             "type": "add_key", "jwk": key.jwk, "env": env, "not_before": moment(-60), "expires": moment(KEY_DAYS * 86_400),
-            "proof": proof(key, &self.id, self.issuer, env),
+            "proof": proof(key, self.operator, self.issuer, env),
         })
     }
 
     async fn decide(&self, decision: &Value) -> Result<(), Failure> {
         let ground =
             json!({"law": "development", "document": "development", "document_hash": contracts::Hash([0; 32])});
-        let proposal = self.one.propose(&self.id, decision, &ground).await?;
-        self.other.confirm(&self.id, &proposal, None).await.map(drop)
+        let proposal = self.one.propose(self.operator, decision, &ground).await?;
+        self.other.confirm(self.operator, proposal, None).await.map(drop)
     }
 }
 
 /// A certificate by the development key: nothing was checked, and it says so.
-fn certificate(layout: &Layout, operator: &str) -> Result<String, Failure> {
+fn certificate(layout: &Layout, operator: OperatorId) -> Result<String, Failure> {
     let claims = json!({
         "iss": keys::CONFORMANCE_ISSUER, "sub": operator, "iat": moment_s(0), "env": "test", "result": "passed",
         "checklist": keys::UNCHECKED,
@@ -210,7 +208,7 @@ fn certificate(layout: &Layout, operator: &str) -> Result<String, Failure> {
 }
 
 /// The proof that whoever hands a key in holds its private part.
-pub(super) fn proof(key: &OperatorKey, operator: &str, issuer: &str, env: &str) -> String {
+pub(super) fn proof(key: &OperatorKey, operator: OperatorId, issuer: &str, env: &str) -> String {
     let claims = json!({"sub": operator, "aud": issuer, "jkt": key.kid, "env": env, "iat": moment_s(0)});
     key.jws("dsom-pop+jwt", &claims)
 }

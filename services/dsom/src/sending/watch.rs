@@ -44,7 +44,7 @@ impl Watch {
             let waits = self.said();
             if let Some(waits) = waits.as_ref().filter(|_| bar.is_hidden() && told.elapsed() >= TELL_EVERY) {
                 told = Instant::now();
-                eprintln!("dsom: {who}: {waits}");
+                note!("dsom: {who}: {waits}");
             }
             bar.set_message(waits.map_or_else(|| who.to_owned(), |waits| format!("{who} {waits}")));
         }

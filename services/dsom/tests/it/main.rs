@@ -1,9 +1,11 @@
 //! The command as people run it: its exit codes, its help, what it accepts as evidence and what it refuses.
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::expect_used, reason = "a test that cannot go on must stop")]
 
+mod clerk;
 mod evidence;
 mod health;
 mod keys;
+mod licensing;
 mod mesh;
 mod send;
 // The SDK's own server: these tests use a part of it.

@@ -29,6 +29,17 @@ fn the_golden_proofs_are_judged_as_they_should_be() {
 }
 
 #[test]
+fn a_refusal_that_was_kept_as_evidence_is_called_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.tlog-proof").display().to_string();
+    // Of docs/ERRORS.md.
+    fs::write(&path, r#"{"status":404,"code":"not-found","detail":"no such record","retry":"never"}"#).expect("writes");
+    let vectors: Value = serde_json::from_str(include_str!("../../../../contracts/vectors/proofs.json")).expect("JSON");
+    let (code, text) = said(&["verify", "proof", &path, "--vkey", vectors["log_vkey"].as_str().expect("a key")]);
+    assert!(code == 1 && text.contains("answered") && text.contains("404 not-found: no such record"), "{code} {text}");
+}
+
+#[test]
 fn a_log_is_walked_whole_and_every_file_of_it_counts() {
     // Full and partial tiles on two levels.
     let world = World::of(600);

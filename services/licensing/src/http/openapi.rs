@@ -5,6 +5,8 @@ use runtime::openapi::{Problem, Refusals, finish};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
+use super::people::{CLERKS, READERS};
+
 /// What every route with a token can answer.
 const ALWAYS: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::Unavailable, Code::Internal];
 /// What a route that names something can answer.
@@ -94,7 +96,10 @@ struct Routes;
 pub fn document() -> String {
     let refusals = [REGISTER, super::sites::REFUSALS].concat();
     let mut document: Value = serde_json::from_str(&finish(Routes::openapi(), &refusals)).unwrap_or_default();
-    operations(&mut document).for_each(|(method, operation)| declare_conditions(method, operation));
+    operations(&mut document).for_each(|(method, operation)| {
+        declare_conditions(method, operation);
+        declare_roles(method, operation);
+    });
     format!("{document:#}\n")
 }
 
@@ -102,6 +107,16 @@ pub fn document() -> String {
 fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).flatten()
+}
+
+/// Routes are annotated with the clerk alone: each role that is let in stands in the document, one as good as another.
+fn declare_roles(method: &str, operation: &mut Value) {
+    let Some(security) = operation.get_mut("security").filter(|security| **security == json!([{"bearer": ["clerk"]}]))
+    else {
+        return;
+    };
+    let roles = if method == "get" { READERS } else { CLERKS };
+    *security = roles.iter().map(|role| json!({"bearer": [role.as_str()]})).collect();
 }
 
 /// Conditional requests (RFC 9110 section 13), by what a route answers: one that asks for the version takes it as If-Match, one that says

@@ -13,9 +13,10 @@ use crate::actors::now;
 use crate::domain::history::Author;
 
 /// Roles that may change the register.
-const CLERKS: &[Role] = &[Role::Clerk, Role::ChiefClerk];
+pub(super) const CLERKS: &[Role] = &[Role::Clerk, Role::ChiefClerk];
 /// Roles that may look into it.
-const READERS: &[Role] = &[Role::Clerk, Role::ChiefClerk, Role::Inspector, Role::Auditor, Role::Tax, Role::Analyst];
+pub(super) const READERS: &[Role] =
+    &[Role::Clerk, Role::ChiefClerk, Role::Inspector, Role::Auditor, Role::Tax, Role::Analyst];
 
 /// How fast each author may change the register, by `sub`.
 pub type WriteRates = Arc<Rates<String>>;
