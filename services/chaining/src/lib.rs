@@ -157,7 +157,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     } else {
         None
     };
-    health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.check("broker", move || bus.well());
     standings.watch(&health);
     let kept = store.clone();
     match config.store.engine {

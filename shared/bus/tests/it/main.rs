@@ -8,6 +8,7 @@
 
 mod ask;
 mod faults;
+mod logins;
 mod publish;
 mod trim;
 
@@ -26,6 +27,7 @@ async fn connect(server: &NatsServer) -> Bus {
         monitor_url: server.monitor_url(),
         replicas: NonZeroU8::MIN,
         name: "test".into(),
+        login: None,
     };
     Bus::connect(config).await.expect("connects")
 }
