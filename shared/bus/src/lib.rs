@@ -6,6 +6,7 @@ mod connect;
 mod feed;
 mod headers;
 mod login;
+mod mark;
 mod metrics;
 mod monitor;
 mod open;

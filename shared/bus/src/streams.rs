@@ -70,6 +70,16 @@ pub enum DeclareError {
         /// What is other than declared.
         difference: String,
     },
+    /// `TX` is another mesh's.
+    #[error(
+        "stream TX is sealed into the log {found}, and this process writes {own}: this is the NATS of another mesh"
+    )]
+    OtherLog {
+        /// The log that the stream is marked with.
+        found: String,
+        /// The one it was to be.
+        own: String,
+    },
     /// The server cannot give the streams the room they are to have.
     #[error("the server has no room for stream {stream}: {reason}; raise max_file_store or lower the stream's size")]
     NoRoom {

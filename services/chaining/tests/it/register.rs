@@ -9,7 +9,7 @@ use chaining::config::Config;
 use runtime::people::OidcConfig;
 use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer, register};
 
-use crate::world::{ORIGIN, now, until};
+use crate::world::{ORIGIN, connect, now, until};
 
 pub async fn get(addr: SocketAddr, path: &'static str) -> String {
     let asked = actix_web::rt::task::spawn_blocking(move || {
@@ -68,6 +68,17 @@ async fn a_taken_port_ends_a_start_before_anything_is_touched() {
     let error = chaining::start(Config { listen, ..config(&nats, dir.path()) }).await.err().unwrap();
     assert!(matches!(error, chaining::error::StartError::Serve { addr, .. } if addr == listen), "{error:?}");
     assert!(!dir.path().join("data").exists(), "the store was made");
+}
+
+#[actix::test]
+async fn what_is_sealed_into_another_log_is_not_sealed_here() {
+    let (nats, dir) = (NatsServer::start(), tempfile::tempdir().unwrap());
+    let bus = connect(&nats).await;
+    bus.claim("log.dsom.example/market").await.unwrap();
+    let error = chaining::start(config(&nats, dir.path())).await.err().unwrap();
+    let said = chaining::error::with_causes(&error);
+    let expected = format!("sealed into the log log.dsom.example/market, and this process writes {ORIGIN}");
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[actix::test]

@@ -9,6 +9,7 @@
 mod ask;
 mod faults;
 mod logins;
+mod mark;
 mod publish;
 mod trim;
 
