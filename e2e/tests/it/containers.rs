@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use dsom::mesh::logins;
 use serde_json::{Value, json};
-use testkit::{NatsServer, Process, binary, free_port};
+use testkit::{NatsConfig, NatsServer, Process, binary, free_port};
 
 use crate::go::Program;
 use crate::world::{MESH, PUBLISHED, calm_turn, until};
@@ -65,6 +66,8 @@ fn the_compose_file_is_whole_and_hardened() {
             "is not where the market's register is",
         ),
         ("      - sandbox-nats:/data", "      - nats:/data", "writes to the market's volume"),
+        ("sandbox-nats-chaining.nk", "nats-chaining.nk", "CHAINING_NATS_NKEY_FILE is the market's"),
+        ("keys/nats-reader.nk", "keys/nats-chaining.nk", "_REGISTRY_NATS_NKEY_FILE is a key of the market's"),
         ("services:\n", "servces:\n", "servces"),
     ] {
         let changed = text.replacen(from, to, 1);
@@ -91,10 +94,25 @@ fn the_broker_is_configured_as_by_dsom_up() {
     for name in ["max_payload", "max_pending", "sync_interval", "max_memory_store"] {
         assert_eq!(setting(&shipped, name), setting(&made, name), "{name}");
     }
-    let server = dsom::mesh::nats::find().expect("nats-server");
-    let mut check = Command::new(server);
-    let out = check.arg("-t").arg("-c").arg(&path).env("SERVER_NAME", "dsom").output().expect("nats-server runs");
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let accounts = "include ./accounts.conf\n";
+    assert!(shipped.contains(accounts) && made.contains(accounts));
+    let data = dir.path().display().to_string();
+    assert!(run("dsom", &["keys", "--data", &data], &[("DSOM_PRODUCTION", "false")]).status.success());
+    for (in_sandbox, world) in [(false, dir.path().to_owned()), (true, dir.path().join("sandbox"))] {
+        let folder = world.join("nats");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::copy(&path, folder.join("nats.conf")).expect("copied");
+        let check = |accounts: &str| {
+            std::fs::write(folder.join("accounts.conf"), accounts).expect("written");
+            let mut check = Command::new(dsom::mesh::nats::find().expect("nats-server"));
+            check.arg("-t").arg("-c").arg(folder.join("nats.conf")).env("SERVER_NAME", "dsom");
+            check.output().expect("nats-server runs")
+        };
+        let out = check(logins::accounts(in_sandbox));
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        // Somebody whose key is not there is not left out: the server does not start.
+        assert!(!check(&logins::accounts(in_sandbox).replace("$ADMIN", "$NOBODY")).status.success());
+    }
 }
 
 /// Runs one of our programs with an environment of its own.
@@ -241,13 +259,25 @@ struct Composed {
     /// From the names in the compose file to addresses here.
     hosts: Vec<(String, String)>,
     running: Vec<Process>,
+    // Stopped after what is connected to them.
+    _brokers: [NatsServer; 2],
+}
+
+/// A server that lets in those whose keys are in a folder.
+fn broker(dir: &Path, in_sandbox: bool) -> NatsServer {
+    let users = dir.join(if in_sandbox { "sandbox/nats-users/users.conf" } else { "nats-users/users.conf" });
+    let users = std::fs::read_to_string(users).expect("what `dsom keys` has written");
+    let accounts = logins::accounts(in_sandbox).replace("include ../nats-users/users.conf", &users);
+    NatsServer::start_with(&NatsConfig { more: accounts, ..NatsConfig::default() })
 }
 
 impl Composed {
-    fn new(market: &NatsServer, sandbox: &NatsServer) -> Self {
+    fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let data = dir.path().display().to_string();
         assert!(run("dsom", &["keys", "--data", &data], &[("DSOM_PRODUCTION", "false")]).status.success());
+        let brokers = [false, true].map(|in_sandbox| broker(dir.path(), in_sandbox));
+        let [market, sandbox] = &brokers;
         let hosts = vec![
             ("nats://nats:4222".to_owned(), market.url()),
             ("http://nats:8222".to_owned(), market.monitor_url()),
@@ -255,7 +285,7 @@ impl Composed {
             ("http://sandbox-nats:8222".to_owned(), sandbox.monitor_url()),
             ("http://licensing:7103".to_owned(), format!("http://127.0.0.1:{}", free_port())),
         ];
-        Self { dir, hosts, running: Vec::new() }
+        Self { dir, hosts, running: Vec::new(), _brokers: brokers }
     }
 
     /// The keys' folder is in it, and what the services write.
@@ -295,8 +325,7 @@ impl Composed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_services_of_the_compose_file_are_two_worlds_with_one_register() {
     let _turn = calm_turn().await;
-    let (market, sandbox) = (NatsServer::start(), NatsServer::start());
-    let mut composed = Composed::new(&market, &sandbox);
+    let mut composed = Composed::new();
     let licensing = composed.start("licensing").await;
     let operator = "13013f29-b9df-4b82-ad28-e51596b7e0b4";
     let token = |more: &[&str]| {

@@ -8,6 +8,7 @@
 )]
 
 mod bitrot;
+mod broker;
 mod check;
 mod cluster;
 mod collector;

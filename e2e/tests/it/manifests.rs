@@ -127,6 +127,15 @@ fn each_broken_rule_is_found() {
             json!("commitlog_sync: batch\nauthenticator: PasswordAuthenticator\n"),
             "nobody can make the first role",
         ),
+        ("ConfigMap", "nats", "/data/nats.conf".into(), json!("  sync_interval: always\n"), "asks nobody"),
+        ("ConfigMap", "nats", "/data/accounts.conf".into(), json!("accounts {}"), "is not that of this world"),
+        (
+            "Deployment",
+            "ingest",
+            format!("{container}/env/-"),
+            json!({"name": "DSOM_INGEST_NATS_NKEY_FILE", "value": ""}),
+            "ingest: it has no key for NATS",
+        ),
         (
             "Deployment",
             "licensing",
@@ -229,6 +238,20 @@ fn each_broken_rule_is_found() {
         ("ConfigMap", "people-settings", "/data/DSOM_OIDC_AUDIENCE", json!("other"), "knows other people"),
         ("ConfigMap", "process-settings", "/data/DSOM_PRODUCTION", json!("false"), "is a production, and"),
         ("StatefulSet", "nats", "/spec/replicas", json!(3), "NATS settings"),
+        (
+            "ConfigMap",
+            "nats",
+            "/data/accounts.conf",
+            json!(dsom::mesh::logins::accounts(false)),
+            "is not that of this world",
+        ),
+        (
+            "StatefulSet",
+            "chaining",
+            "/spec/template/spec/containers/0/env",
+            json!([]),
+            "a key of its own for the register",
+        ),
         ("NetworkPolicy", "ingest", "/spec/egress/3/ports/0/port", json!(6222), "sandbox-ingest -> nats:6222"),
         (
             "NetworkPolicy",

@@ -184,6 +184,7 @@ impl Second {
         command.env("DSOM_INGEST_DATA_DIR", own_folder(dir)).envs([
             ("DSOM_INGEST_NATS_URL", mesh.nats),
             ("DSOM_INGEST_NATS_MONITOR_URL", mesh.nats_monitor),
+            ("DSOM_INGEST_NATS_NKEY_FILE", path(&dsom::mesh::logins::file(false, "ingest"))),
             ("DSOM_INGEST_JWKS", format!("{}/jwks.json", mesh.licensing)),
             ("DSOM_INGEST_TOKEN_ISSUER", mesh.issuer),
             ("DSOM_INGEST_TOKEN_AUDIENCE", dsom::mesh::keys::TOKEN_AUDIENCE.to_owned()),

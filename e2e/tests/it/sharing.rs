@@ -107,6 +107,7 @@ impl Second {
             ("DSOM_CHAINING_LISTEN", format!("127.0.0.1:{port}")),
             ("DSOM_CHAINING_NATS_URL", mesh.nats),
             ("DSOM_CHAINING_NATS_MONITOR_URL", mesh.nats_monitor),
+            ("DSOM_CHAINING_NATS_NKEY_FILE", path(&dsom::mesh::logins::file(false, "chaining"))),
             ("DSOM_CHAINING_JWKS", format!("{}/jwks.json", mesh.licensing)),
             ("DSOM_CHAINING_TOKEN_ISSUER", mesh.issuer),
             ("DSOM_CHAINING_TOKEN_AUDIENCE", dsom::mesh::keys::TOKEN_AUDIENCE.to_owned()),

@@ -133,7 +133,7 @@ async fn every_metric_of_a_dashboard_or_an_alert_is_exported_and_a_trace_follows
         collector.spans().iter().find_map(|request| followed(&collector.spans(), request))
     })
     .await;
-    let carried = on_ledger(&mesh.nats, file.operator).await;
+    let carried = on_ledger(&world, file.operator).await;
     assert!(carried.contains(&announced), "{announced} is not among {carried:?}");
     world.stop();
 }
@@ -188,8 +188,10 @@ fn followed(spans: &[Span], request: &Span) -> Option<String> {
 }
 
 /// The `traceparent` of each block of an operator on `LEDGER`.
-async fn on_ledger(nats: &str, operator: OperatorId) -> Vec<String> {
-    let client = async_nats::connect(nats).await.expect("the broker");
+async fn on_ledger(world: &World, operator: OperatorId) -> Vec<String> {
+    let key = world.dir().join(dsom::mesh::logins::file(false, "admin"));
+    let key = std::fs::read_to_string(key).expect("the key of a person").trim().to_owned();
+    let client = async_nats::ConnectOptions::with_nkey(key).connect(world.mesh().nats).await.expect("the broker");
     let stream = async_nats::jetstream::new(client).get_stream(subjects::LEDGER).await.expect("LEDGER");
     let (subject, mut next, mut found) = (subjects::ledger_block(operator), 1, Vec::new());
     while let Ok(message) = stream.get_first_raw_message_by_subject(&subject, next).await {

@@ -21,6 +21,8 @@ pub struct Config {
     /// Copies of each message: 3 on a cluster of NATS servers.
     #[serde(default = "Config::one_copy")]
     pub nats_replicas: NonZeroU8,
+    /// Who we are to it: a file with the seed of an NKEY. Without one for a broker that asks nobody, which no production has.
+    pub nats_nkey_file: Option<PathBuf>,
     /// The engine, and where its server is if it has one.
     #[serde(default)]
     pub store: store::cql::Settings,
@@ -41,6 +43,8 @@ pub struct Config {
     pub registry_nats_url: Option<String>,
     /// See [`registry_nats_url`](Self::registry_nats_url).
     pub registry_nats_monitor_url: Option<String>,
+    /// Who we are there: another key, which may only read the register.
+    pub registry_nats_nkey_file: Option<PathBuf>,
     /// The key that signs checkpoints: a file with the text `PRIVATE+KEY+…`.
     pub log_key: PathBuf,
     /// The log's name, which is also the key's: fixed for the log's life.
@@ -61,6 +65,7 @@ impl Config {
             monitor_url: self.nats_monitor_url.clone(),
             replicas: self.nats_replicas,
             name: "chaining".to_owned(),
+            login: self.nats_nkey_file.clone().map(|nkey_file| bus::Login { nkey_file, home: bus::Home::Streams }),
         }
     }
 
@@ -69,7 +74,8 @@ impl Config {
     /// # Errors
     /// One of the two addresses is missing.
     pub(crate) fn registry_bus(&self) -> Result<Option<bus::BusConfig>, bus::HalfNamed> {
-        self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone())
+        let nkey_file = self.registry_nats_nkey_file.clone();
+        self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone(), nkey_file)
     }
 
     fn one() -> u16 {

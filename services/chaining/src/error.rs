@@ -46,6 +46,9 @@ pub enum StartError {
     /// The broker and its streams.
     #[error("the bus can't be opened")]
     Bus(#[source] bus::OpenError),
+    /// The broker is another mesh's, the market's for instance where this is the sandbox.
+    #[error("what is accepted here is not ours to seal")]
+    OtherMesh(#[source] bus::DeclareError),
     /// What verifies access tokens.
     #[error("access tokens can't be verified")]
     Auth(#[source] runtime::auth::KeysError),

@@ -125,6 +125,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let new = is_new(store.as_ref()).await.map_err(StartError::Store)?;
     let lost = if new { LostStreams::Create } else { LostStreams::Refuse };
     let bus = Bus::open(config.bus(), StreamBytes::default(), lost).await.map_err(StartError::Bus)?;
+    // Before a frame is read, and trimmed: what is sealed into a wrong log is there for good.
+    bus.claim(&config.log_origin).await.map_err(StartError::OtherMesh)?;
 
     let registry = match config.registry_bus().map_err(StartError::Registry)? {
         Some(other) => Bus::open_to_read(other).await.map_err(StartError::Bus)?,
@@ -157,7 +159,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     } else {
         None
     };
-    health.check("broker", move || if bus.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.check("broker", move || bus.well());
     standings.watch(&health);
     let kept = store.clone();
     match config.store.engine {

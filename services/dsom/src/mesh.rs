@@ -4,6 +4,7 @@ pub mod engine;
 pub mod files;
 pub mod keys;
 mod leftover;
+pub mod logins;
 pub mod nats;
 mod ports;
 pub mod process;

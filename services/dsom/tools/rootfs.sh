@@ -22,7 +22,7 @@ echo 'dsom:x:65532:' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 
 # An empty volume takes its owner from the folder that it is mounted on first.
-for folder in keys nats sandbox-nats telemetry; do
+for folder in keys nats nats-users sandbox-nats sandbox/nats-users telemetry; do
     mkdir -p "$root/var/lib/dsom/$folder"
 done
 chown -R 65532:65532 "$root/var/lib/dsom" "$root/tmp"

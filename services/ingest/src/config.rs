@@ -22,11 +22,15 @@ pub struct Config {
     /// Copies of each message: 3 on a cluster of NATS servers.
     #[serde(default = "Config::one_copy")]
     pub nats_replicas: NonZeroU8,
+    /// Who we are to it: a file with the seed of an NKEY. Without one for a broker that asks nobody, which no production has.
+    pub nats_nkey_file: Option<PathBuf>,
     /// Where licensing writes `REGISTRY`, and the monitoring ports there: for the sandbox, whose broker must be another. The market has both
     /// in one place, `nats_url`.
     pub registry_nats_url: Option<String>,
     /// See [`registry_nats_url`](Self::registry_nats_url).
     pub registry_nats_monitor_url: Option<String>,
+    /// Who we are there: another key, which may only read the register.
+    pub registry_nats_nkey_file: Option<PathBuf>,
     /// The engine, and where its server is if it has one.
     #[serde(default)]
     pub store: store::cql::Settings,
@@ -74,6 +78,7 @@ impl Config {
             monitor_url: self.nats_monitor_url.clone(),
             replicas: self.nats_replicas,
             name: "ingest".to_owned(),
+            login: self.nats_nkey_file.clone().map(|nkey_file| bus::Login { nkey_file, home: bus::Home::Elsewhere }),
         }
     }
 
@@ -82,7 +87,8 @@ impl Config {
     /// # Errors
     /// One of the two addresses is missing.
     pub(crate) fn registry_bus(&self) -> Result<Option<bus::BusConfig>, bus::HalfNamed> {
-        self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone())
+        let nkey_file = self.registry_nats_nkey_file.clone();
+        self.bus().elsewhere(self.registry_nats_url.clone(), self.registry_nats_monitor_url.clone(), nkey_file)
     }
 
     /// Fails where the sandbox would write to the market's broker: records of tests in `TX` are there for good.

@@ -125,7 +125,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let health = runtime::Health::new();
     let link = bus.clone();
-    health.check("broker", move || if link.is_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.check("broker", move || link.well());
 
     let told = Arc::clone(&standings);
     let follower = tokio::spawn(registry.follow_registry(move |news| told.take(news)));

@@ -24,6 +24,8 @@ pub struct Config {
     /// Copies of each message: 3 on a cluster of NATS servers.
     #[serde(default = "Config::one_copy")]
     pub nats_replicas: NonZeroU8,
+    /// Who we are to it: a file with the seed of an NKEY. Without one for a broker that asks nobody, which no production has.
+    pub nats_nkey_file: Option<PathBuf>,
     /// The engine, and where its server is if it has one.
     #[serde(default)]
     pub store: store::cql::Settings,
@@ -94,6 +96,7 @@ impl Config {
             monitor_url: self.nats_monitor_url.clone(),
             replicas: self.nats_replicas,
             name: "licensing".to_owned(),
+            login: self.nats_nkey_file.clone().map(|nkey_file| bus::Login { nkey_file, home: bus::Home::Registry }),
         }
     }
 

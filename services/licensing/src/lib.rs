@@ -117,7 +117,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let health = runtime::Health::new();
     let (link, known) = (bus.clone(), Arc::clone(&people));
-    watch(&health, config.store.engine, move || link.is_up(), Arc::downgrade(&store));
+    watch(&health, config.store.engine, move || link.well(), Arc::downgrade(&store));
     // Operators need no people: their tokens go on.
     health.warn("people-keys", move || known.ready());
 
@@ -186,10 +186,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 fn watch(
     health: &runtime::Health,
     engine: EngineKind,
-    broker_up: impl Fn() -> bool + Send + Sync + 'static,
+    broker_well: impl Fn() -> Result<(), String> + Send + Sync + 'static,
     store: Weak<dyn Store>,
 ) {
-    health.warn("broker", move || if broker_up() { Ok(()) } else { Err("not connected".to_owned()) });
+    health.warn("broker", broker_well);
     let well = move || store.upgrade().map_or(Ok(()), |store| store.reachable());
     match engine {
         // A server comes back by itself; an engine that could not sync does not.
@@ -230,7 +230,7 @@ mod tests {
             let health = runtime::Health::new();
             let store =
                 if well { Weak::<actors::tests::Shaky>::new() as Weak<dyn Store> } else { Arc::downgrade(&store) };
-            watch(&health, engine, move || well, store);
+            watch(&health, engine, move || well.then_some(()).ok_or_else(|| "away".to_owned()), store);
             assert_eq!(health.warnings().keys().collect::<Vec<_>>(), warned);
             let failing: Vec<&str> = health.failing().into_iter().map(|(name, _)| name).collect();
             assert_eq!(failing, ended);

@@ -1,13 +1,16 @@
 //! The connection: made once, kept for ever, refused where the server does not sync every write.
 
 use std::num::NonZeroU8;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, ConnectOptions, Event, jetstream};
+use async_nats::{Client, ConnectErrorKind, Event, jetstream};
+use contracts::subjects;
 use tokio::sync::{Semaphore, watch};
 
+use crate::login::{self, Home, Login};
 use crate::monitor::{self, MonitorError};
 
 /// How long one request to the server, a publish included, may take. Then its outcome is unknown.
@@ -35,25 +38,35 @@ pub struct BusConfig {
     pub replicas: NonZeroU8,
     /// Name of the service: shown by the server, and the `ce-source` of its events.
     pub name: String,
+    /// Our key, for a server that asks who we are. One that does not is refused then.
+    pub login: Option<Login>,
 }
 
-/// Of the two addresses of a broker one was given, the other not.
+/// Of what names a broker some was given, and this not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its {0} is not set, and its other address is")]
+#[error("its {0} is not set, and something else of it is")]
 pub struct HalfNamed(&'static str);
 
 impl BusConfig {
     /// The same client at another broker, if one is named. Both addresses or none: this broker's monitoring port would say whether the
-    /// other one syncs.
+    /// other one syncs. The key is another one, too: there we may only read `REGISTRY`.
     ///
     /// # Errors
     /// [`HalfNamed`]
-    pub fn elsewhere(self, url: Option<String>, monitor_url: Option<String>) -> Result<Option<Self>, HalfNamed> {
+    pub fn elsewhere(
+        self,
+        url: Option<String>,
+        monitor_url: Option<String>,
+        nkey_file: Option<PathBuf>,
+    ) -> Result<Option<Self>, HalfNamed> {
         match (url, monitor_url) {
-            (None, None) => Ok(None),
-            (Some(url), Some(monitor_url)) => Ok(Some(Self { url, monitor_url, ..self })),
+            (None, None) if nkey_file.is_none() => Ok(None),
+            (Some(url), Some(monitor_url)) => {
+                let login = nkey_file.map(|nkey_file| Login { nkey_file, home: Home::Elsewhere });
+                Ok(Some(Self { url, monitor_url, login, ..self }))
+            }
             (Some(_), None) => Err(HalfNamed("nats_monitor_url")),
-            (None, Some(_)) => Err(HalfNamed("nats_url")),
+            (None, _) => Err(HalfNamed("nats_url")),
         }
     }
 }
@@ -65,7 +78,7 @@ pub enum Link {
     Up(u64),
     /// Not connected, or not yet known to sync. Publishes fail at once.
     Down,
-    /// Connected to a server that does not sync: nothing is published until it is put right.
+    /// Connected to a server that may not be used, or not let in: nothing is published until it is put right.
     Refused(String),
 }
 
@@ -81,6 +94,28 @@ pub enum ConnectError {
         #[source]
         source: async_nats::ConnectError,
     },
+    /// Our key can't be read, or is none.
+    #[error("{path} holds no key for NATS: it is one line that begins with SU; `dsom keys` makes one")]
+    NoKey {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: async_nats::ConnectError,
+    },
+    /// The server takes only whom it knows, and does not know us.
+    #[error("the NATS server at {url} does not let us in: {advice}")]
+    NotAdmitted {
+        /// Where.
+        url: String,
+        /// What to do.
+        advice: String,
+    },
+    /// We have a key, and the server asks for none: whoever reaches it could write there.
+    #[error(
+        "the NATS server at {0} asks nobody who they are, and there is a key for it: give it accounts.conf and users.conf (docs/OPERATIONS.md, The broker's keys)"
+    )]
+    AsksNobody(String),
     /// The server must not be used, or does not say whether it may be.
     #[error("cannot use the NATS server at {url}")]
     Monitor {
@@ -97,6 +132,7 @@ impl ConnectError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            Self::NoKey { .. } | Self::NotAdmitted { .. } | Self::AsksNobody(_) => false,
             Self::Monitor { source, .. } => source.is_passing(),
         }
     }
@@ -122,6 +158,9 @@ pub struct Bus {
 pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
+    streams: jetstream::Context,
+    registry: jetstream::Context,
+    pub(crate) login: Option<Login>,
     pub(crate) publishes: Semaphore,
     pub(crate) source: String,
     pub(crate) replicas: NonZeroU8,
@@ -141,9 +180,8 @@ impl Bus {
     /// # Errors
     /// [`ConnectError`]; ask it whether trying again can help.
     pub async fn connect(config: BusConfig) -> Result<Self, ConnectError> {
-        // The count of connections made, and whether the last one stands.
-        let (connection, connections) = watch::channel((0_u64, false));
-        let options = ConnectOptions::new()
+        let (connection, connections) = watch::channel(Connections::default());
+        let options = login::options(config.login.as_ref())
             .name(&config.name)
             .connection_timeout(CONNECT_TIMEOUT)
             .request_timeout(Some(REQUEST_TIMEOUT))
@@ -152,34 +190,36 @@ impl Bus {
             .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts as u64).min(RECONNECT_DELAY_MAX))
             .event_callback(move |event| {
                 match &event {
-                    Event::Connected => connection.send_modify(|(count, up)| {
-                        *count += 1;
-                        *up = true;
-                    }),
-                    Event::Disconnected | Event::Closed => connection.send_modify(|(_, up)| *up = false),
+                    Event::Connected => connection
+                        .send_modify(|now| *now = Connections { made: now.made + 1, up: true, refused: false }),
+                    Event::Disconnected | Event::Closed => connection.send_modify(|now| now.up = false),
+                    // The client tries again, with what the file holds then.
+                    Event::ClientError(error) if login::is_refusal(error) => {
+                        connection.send_modify(|now| now.refused = true);
+                    }
                     Event::SlowConsumer(_) => tracing::error!(%event, "the client dropped messages"),
                     _ => tracing::warn!(%event, "nats"),
                 }
                 std::future::ready(())
             });
         let servers: Vec<&str> = config.url.split(',').map(str::trim).collect();
-        let client = options
-            .connect(&servers[..])
-            .await
-            .map_err(|source| ConnectError::Unreachable { url: config.url.clone(), source })?;
-        monitor::syncs_always(&config.monitor_url)
-            .await
-            .map_err(|source| ConnectError::Monitor { url: config.monitor_url.clone(), source })?;
+        let client = options.connect(&servers[..]).await.map_err(|error| refusal(&config, error))?;
+        fit(&client, &config).await?;
         let (state, link) = watch::channel(Link::Up(1));
-        let watcher = tokio::spawn(watch_link(connections, state, config.monitor_url));
         let jetstream = ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .max_ack_inflight(PUBLISHES_IN_FLIGHT_MAX * 2)
             .backpressure_on_inflight(true)
             .build(client.clone());
+        let api =
+            |prefix: &str| ContextBuilder::new().timeout(REQUEST_TIMEOUT).api_prefix(prefix).build(client.clone());
+        let login = config.login.clone();
+        let (streams, registry) = (api(login::streams_api(login.as_ref())), api(login::registry_api(login.as_ref())));
         let publishes = Semaphore::new(PUBLISHES_IN_FLIGHT_MAX);
-        let (source, replicas) = (config.name, config.replicas);
-        Ok(Self { inner: Arc::new(Inner { client, jetstream, publishes, source, replicas, link, watcher }) })
+        let (source, replicas) = (config.name.clone(), config.replicas);
+        let watcher = tokio::spawn(watch_link(connections, state, client.clone(), config));
+        let inner = Inner { client, jetstream, streams, registry, login, publishes, source, replicas, link, watcher };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The state of the connection, to watch.
@@ -190,6 +230,28 @@ impl Bus {
     /// Whether messages can be published now.
     pub fn is_up(&self) -> bool {
         matches!(*self.inner.link.borrow(), Link::Up(_))
+    }
+
+    /// Whether messages can be published now, in the words of a check of readiness.
+    ///
+    /// # Errors
+    /// Why not, and what to do if it does not pass.
+    pub fn well(&self) -> Result<(), String> {
+        match &*self.inner.link.borrow() {
+            Link::Up(_) => Ok(()),
+            Link::Down => Err("not connected".to_owned()),
+            Link::Refused(why) => Err(why.clone()),
+        }
+    }
+
+    /// Where JetStream is asked about a stream.
+    pub(crate) fn api(&self, stream: &str) -> &jetstream::Context {
+        match stream {
+            subjects::REGISTRY => &self.inner.registry,
+            // Of the sandbox alone, on its own broker, in the account of who writes it.
+            subjects::SANDBOX => &self.inner.jetstream,
+            _ => &self.inner.streams,
+        }
     }
 
     /// What comes of `work` if the connection stands now and until it ends: an answer never comes over another connection
@@ -207,37 +269,72 @@ impl Bus {
     }
 }
 
-/// Turns connection events into [`Link`]: a server come back is asked anew whether it syncs, for it may be another one.
-async fn watch_link(mut connections: watch::Receiver<(u64, bool)>, state: watch::Sender<Link>, monitor_url: String) {
+fn refusal(config: &BusConfig, source: async_nats::ConnectError) -> ConnectError {
+    let (url, login) = (config.url.clone(), config.login.as_ref());
+    match (source.kind(), login) {
+        (ConnectErrorKind::AuthorizationViolation, _) => {
+            ConnectError::NotAdmitted { url, advice: login::advice(login) }
+        }
+        (ConnectErrorKind::Authentication, Some(login)) => {
+            ConnectError::NoKey { path: login.nkey_file.clone(), source }
+        }
+        _ => ConnectError::Unreachable { url, source },
+    }
+}
+
+/// What the client has told of its connections.
+#[derive(Debug, Clone, Copy, Default)]
+struct Connections {
+    /// How many were made.
+    made: u64,
+    /// Whether the last one stands.
+    up: bool,
+    /// Whether the server has not let us in since.
+    refused: bool,
+}
+
+/// Turns connection events into [`Link`]: a server come back is asked anew whether it syncs, and looked at whether it asks, for it may be
+/// another one.
+async fn watch_link(
+    mut connections: watch::Receiver<Connections>,
+    state: watch::Sender<Link>,
+    client: Client,
+    config: BusConfig,
+) {
+    let (state, login) = (&state, config.login.as_ref());
+    let refused = || {
+        let advice = login::advice(login);
+        let error = ConnectError::NotAdmitted { url: config.url.clone(), advice };
+        Link::Refused(error.to_string())
+    };
     // The connection that `connect` made and asked about itself.
     let mut known = 1;
     loop {
-        let (count, up) = *connections.borrow_and_update();
+        let Connections { made: count, up, refused: is_refused } = *connections.borrow_and_update();
         if !up && count > 0 {
-            set(&state, Link::Down);
+            set(state, if is_refused { refused() } else { Link::Down });
         } else if count > known {
-            set(&state, Link::Down);
+            set(state, Link::Down);
             let asked = tokio::select! {
-                asked = monitor::syncs_always(&monitor_url) => asked,
+                asked = fit(&client, &config) => asked,
                 changed = connections.changed() => if changed.is_ok() { continue } else { return },
             };
             match asked {
                 Ok(()) => {
                     known = count;
                     tracing::info!("connected to nats again");
-                    set(&state, Link::Up(count));
+                    set(state, Link::Up(count));
                 }
                 Err(error) => {
                     if !error.is_passing() {
-                        tracing::error!(error = &error as &dyn std::error::Error, "nats came back unfit");
-                        set(&state, Link::Refused(error.to_string()));
+                        set(state, Link::Refused(with_cause(&error)));
                     }
                     tokio::time::sleep(RECONNECT_DELAY_MAX).await;
                     continue;
                 }
             }
         } else if up && count == known && *state.borrow() == Link::Down {
-            set(&state, Link::Up(count));
+            set(state, Link::Up(count));
         }
         if connections.changed().await.is_err() {
             return;
@@ -245,12 +342,27 @@ async fn watch_link(mut connections: watch::Receiver<(u64, bool)>, state: watch:
     }
 }
 
+/// Fails unless the server that we are connected to may be used.
+async fn fit(client: &Client, config: &BusConfig) -> Result<(), ConnectError> {
+    if config.login.is_some() && !client.server_info().auth_required {
+        return Err(ConnectError::AsksNobody(config.url.clone()));
+    }
+    let asked = monitor::syncs_always(&config.monitor_url).await;
+    asked.map_err(|source| ConnectError::Monitor { url: config.monitor_url.clone(), source })
+}
+
+fn with_cause(error: &ConnectError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
 fn set(state: &watch::Sender<Link>, link: Link) {
     state.send_if_modified(|now| {
         let changed = *now != link;
         if changed {
-            if link == Link::Down {
-                tracing::warn!("lost the connection to nats");
+            match &link {
+                Link::Up(_) => {}
+                Link::Down => tracing::warn!("lost the connection to nats"),
+                Link::Refused(why) => tracing::error!("nats can't be used: {why}"),
             }
             *now = link;
         }

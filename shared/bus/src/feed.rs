@@ -268,7 +268,7 @@ impl Feed {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        let consumer = match self.bus.inner.jetstream.create_consumer_on_stream(config, &self.stream).await {
+        let consumer = match self.bus.api(&self.stream).create_consumer_on_stream(config, &self.stream).await {
             Ok(consumer) => consumer,
             Err(error) => {
                 tracing::warn!(stream = self.stream, %error, "cannot make a consumer of {}", self.stream);

@@ -24,7 +24,7 @@ impl OpenError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_passing(),
-            Self::Declare(error) => matches!(error, DeclareError::Away(_)),
+            Self::Declare(error) => matches!(error, DeclareError::Away(_) | DeclareError::NotYet(_)),
         }
     }
 }

@@ -150,7 +150,7 @@ impl Bus {
 
     /// A handle to a stream; asks the server nothing.
     pub(crate) async fn handle(&self, stream: &str) -> Result<Stream<()>, ReadError> {
-        let handle = self.inner.jetstream.get_stream_no_info(stream).await;
+        let handle = self.api(stream).get_stream_no_info(stream).await;
         handle.map_err(|error| ReadError::Away(Box::new(error)))
     }
 }

@@ -35,7 +35,7 @@ impl Bus {
             allow_direct: true,
             ..Config::default()
         };
-        let made = self.inner.jetstream.create_or_update_stream(wanted).await;
+        let made = self.api(subjects::SANDBOX).create_or_update_stream(wanted).await;
         made.map(drop).map_err(|error| named(subjects::SANDBOX, error))
     }
 }

@@ -12,6 +12,7 @@ use async_nats::jetstream::{self, context::CreateStreamErrorKind};
 use contracts::subjects;
 
 use crate::connect::Bus;
+use crate::login::{self, Part};
 use crate::read::ReadError;
 
 /// How long the server remembers message ids. Only an optimisation for repeats within a moment: what makes a repeat harmless
@@ -69,6 +70,16 @@ pub enum DeclareError {
         /// What is other than declared.
         difference: String,
     },
+    /// `TX` is another mesh's.
+    #[error(
+        "stream TX is sealed into the log {found}, and this process writes {own}: this is the NATS of another mesh"
+    )]
+    OtherLog {
+        /// The log that the stream is marked with.
+        found: String,
+        /// The one it was to be.
+        own: String,
+    },
     /// The server cannot give the streams the room they are to have.
     #[error("the server has no room for stream {stream}: {reason}; raise max_file_store or lower the stream's size")]
     NoRoom {
@@ -77,6 +88,9 @@ pub enum DeclareError {
         /// What the server said.
         reason: String,
     },
+    /// A stream is missing that others make: try again.
+    #[error("stream {0} is not there yet: who keeps it makes it at its start")]
+    NotYet(&'static str),
     /// The server does not answer: try again.
     #[error("nats did not answer")]
     Away(#[source] async_nats::Error),
@@ -125,6 +139,8 @@ impl Bus {
     /// copies, or with another bound at which its subjects refuse is given the declared one; any other difference is refused. `lost` says what to do about a stream that is missing: callers whose store knows of
     /// messages pass [`LostStreams::Refuse`].
     ///
+    /// On a broker that asks who somebody is, only what is in one's own account is made and changed: others wait for it.
+    ///
     /// # Errors
     /// [`DeclareError`]
     pub async fn declare(&self, bytes: StreamBytes, lost: LostStreams) -> Result<(), DeclareError> {
@@ -132,15 +148,21 @@ impl Bus {
         for (name, config) in
             [subjects::TX, subjects::LEDGER, subjects::ALERTS, subjects::REGISTRY].into_iter().zip(declared)
         {
+            let part = login::part(self.inner.login.as_ref(), name);
+            if part == Part::None {
+                continue;
+            }
             match self.info_of(name).await {
+                Ok(info) if part == Part::Guest => fits(name, &config, &info.config)?,
                 Ok(info) => self.adopt(name, &config, info.config).await?,
                 // Only TX holds what cannot be had again: the others are told anew from the stores.
                 Err(ReadError::NoStream(_)) if lost == LostStreams::Refuse && name == subjects::TX => {
                     return Err(DeclareError::Lost(name));
                 }
                 Err(ReadError::NoStream(_)) if lost == LostStreams::Leave && name == subjects::TX => {}
+                Err(ReadError::NoStream(_)) if part == Part::Guest => return Err(DeclareError::NotYet(name)),
                 Err(ReadError::NoStream(_)) => {
-                    self.inner.jetstream.create_stream(config).await.map_err(|error| named(name, error))?;
+                    self.api(name).create_stream(config).await.map_err(|error| named(name, error))?;
                     tracing::info!(stream = name, "declared stream {name}");
                 }
                 Err(error) => return Err(away(error)),
@@ -150,9 +172,7 @@ impl Bus {
     }
 
     async fn adopt(&self, name: &'static str, wanted: &Config, mut found: Config) -> Result<(), DeclareError> {
-        if let Some(difference) = difference(wanted, &found) {
-            return Err(DeclareError::Differs { stream: name, difference });
-        }
+        fits(name, wanted, &found)?;
         let mut wanted = wanted.clone();
         if wanted.discard_new_per_subject && found.max_messages_per_subject != wanted.max_messages_per_subject {
             // The server would drop the oldest of a subject that holds more than it may: what is there is let stay.
@@ -165,7 +185,7 @@ impl Bus {
         }
         let (bytes, replicas, of_subject) = (found.max_bytes, found.num_replicas, found.max_messages_per_subject);
         tracing::info!(stream = name, bytes, replicas, of_subject, "giving stream {name} other limits");
-        self.inner.jetstream.update_stream(&found).await.map_err(|error| named(name, error))?;
+        self.api(name).update_stream(&found).await.map_err(|error| named(name, error))?;
         Ok(())
     }
 }
@@ -214,6 +234,13 @@ fn difference(wanted: &Config, found: &Config) -> Option<String> {
         ("sealed", found.sealed, "true".to_owned()),
     ];
     checks.into_iter().find(|(_, differs, _)| *differs).map(|(field, _, value)| format!("{field} is {value}"))
+}
+
+fn fits(stream: &'static str, wanted: &Config, found: &Config) -> Result<(), DeclareError> {
+    match difference(wanted, found) {
+        None => Ok(()),
+        Some(difference) => Err(DeclareError::Differs { stream, difference }),
+    }
 }
 
 fn away(error: ReadError) -> DeclareError {

@@ -174,12 +174,8 @@ impl Bus {
             ..pull::Config::default()
         };
         let away = |error: async_nats::Error| ReadError::Away(error);
-        let consumer = self
-            .inner
-            .jetstream
-            .create_consumer_on_stream(config, stream)
-            .await
-            .map_err(|error| away(Box::new(error)))?;
+        let consumer =
+            self.api(stream).create_consumer_on_stream(config, stream).await.map_err(|error| away(Box::new(error)))?;
         let mut waiting = consumer.cached_info().num_pending;
         let mut lasts = HashMap::new();
         while waiting > 0 {
@@ -203,7 +199,7 @@ impl Bus {
             }
         }
         let _forgotten_by_itself =
-            self.inner.jetstream.delete_consumer_from_stream(&consumer.cached_info().name, stream).await;
+            self.api(stream).delete_consumer_from_stream(&consumer.cached_info().name, stream).await;
         Ok(lasts)
     }
 }

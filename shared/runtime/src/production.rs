@@ -37,7 +37,19 @@ pub(crate) fn development(service: &str, values: &Dict) -> Vec<String> {
             )
         })
     });
-    judged.chain(of_store(service, values)).collect()
+    judged.chain(of_broker(service, values)).chain(of_store(service, values)).collect()
+}
+
+/// Whoever reaches a broker that asks nobody writes what they like, before it is sealed.
+fn of_broker(service: &str, values: &Dict) -> Vec<String> {
+    let given = |field: &str| values.get(field).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+    let brokers = [("nats_url", "nats_nkey_file"), ("registry_nats_url", "registry_nats_nkey_file")];
+    let open = brokers.into_iter().filter(|(url, key)| given(url) && !given(key));
+    let said = open.map(|(url, key)| {
+        let (url, key) = (place(service, url), place(service, key));
+        format!("{key} is not set: the NATS servers of {url} must ask who somebody is; `dsom keys --production` makes the key (docs/OPERATIONS.md, The broker's keys)")
+    });
+    said.collect()
 }
 
 /// Whoever reaches a CQL server without logins writes what they like into the chain.
@@ -117,6 +129,25 @@ mod tests {
         }
         let own = "jwks = 'http://licensing:7103/jwks.json'\n[oidc]\nissuer = 'https://id.example'\naudience = 'dsom'";
         assert_eq!(found(own), [""; 0]);
+    }
+
+    #[test]
+    fn a_broker_is_one_that_asks_who_we_are() {
+        let own = "nats_url = 'nats://nats:4222'";
+        let keyed = format!("{own}\nnats_nkey_file = '/run/dsom/nats/nkey'");
+        let registry = "registry_nats_url = 'nats://nats.dsom:4222'";
+        for (file, said) in [
+            (own.to_owned(), Some("DSOM_INGEST_NATS_NKEY_FILE is not set")),
+            (format!("{own}\nnats_nkey_file = ' '"), Some("DSOM_INGEST_NATS_NKEY_FILE is not set")),
+            (keyed.clone(), None),
+            (format!("{keyed}\n{registry}"), Some("DSOM_INGEST_REGISTRY_NATS_NKEY_FILE is not set")),
+            (format!("{keyed}\n{registry}\nregistry_nats_nkey_file = '/run/dsom/register/nkey'"), None),
+        ] {
+            let found = found(&file);
+            let right =
+                found.len() == said.iter().len() && found.iter().zip(said).all(|(found, said)| found.starts_with(said));
+            assert!(right, "{file}: {found:?}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn headers(kind: &str, id: &str) -> Headers {
 
 async fn connect(nats: &NatsServer) -> Bus {
     let (url, monitor_url) = (nats.url(), nats.monitor_url());
-    let config = BusConfig { url, monitor_url, replicas: NonZeroU8::MIN, name: "testkit".to_owned() };
+    let config = BusConfig { url, monitor_url, replicas: NonZeroU8::MIN, name: "testkit".to_owned(), login: None };
     let bus = Bus::connect(config).await.unwrap();
     if bus.state_of(subjects::REGISTRY).await.is_err() {
         bus.declare(StreamBytes::default(), LostStreams::Leave).await.unwrap();

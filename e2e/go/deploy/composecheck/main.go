@@ -62,7 +62,7 @@ func check(file string) ([]string, error) {
 
 // apart are the settings in which a service of the sandbox must differ from the market's of the same name: the ends of their names.
 var apart = []string{
-	"_NATS_URL", "_NATS_MONITOR_URL", "_JWKS", "_TOKEN_AUDIENCE", "_LOG_KEY", "_LOG_ORIGIN", "_RECEIPT_KEY", "_RECEIPT_ISSUER", "_ENV",
+	"_NATS_URL", "_NATS_MONITOR_URL", "_NATS_NKEY_FILE", "_JWKS", "_TOKEN_AUDIENCE", "_LOG_KEY", "_LOG_ORIGIN", "_RECEIPT_KEY", "_RECEIPT_ISSUER", "_ENV",
 }
 
 // worlds says where the sandbox is not apart from the market, or does not read the market's register.
@@ -90,7 +90,12 @@ func worlds(project *types.Project) []string {
 			}
 			if of := strings.Replace(variable, "_REGISTRY_", "_", 1); of != variable {
 				broker := market.Environment[of]
-				if broker == nil || value == nil || *broker != *value {
+				// It may read the register there, and be nobody who writes.
+				if strings.HasSuffix(variable, "_NKEY_FILE") {
+					if value == nil || broker == nil || *broker == *value {
+						found = append(found, fmt.Sprintf("%s: %s is a key of the market's", name, variable))
+					}
+				} else if broker == nil || value == nil || *broker != *value {
 					found = append(found, fmt.Sprintf("%s: %s is not where the market's register is", name, variable))
 				}
 			}

@@ -27,6 +27,7 @@ pub fn findings(documents: &[Value]) -> Vec<String> {
     of_partitions(documents, &mut found);
     of_durability(documents, &mut found);
     of_tokens(documents, &mut found);
+    of_logins(documents, &mut found);
     found
 }
 
@@ -284,6 +285,28 @@ fn of_durability(documents: &[Value], found: &mut Vec<String>) {
         // There is no role to log in with at first: the socket is the way to the first one.
         if says("authenticator: PasswordAuthenticator") && !says("maintenance_socket: workdir") {
             found.push(format!("{key}: nobody can make the first role, as there is no maintenance_socket"));
+        }
+    }
+}
+
+/// The broker knows who may do what, each world's its own.
+fn of_logins(documents: &[Value], found: &mut Vec<String>) {
+    let in_sandbox = !services(documents).contains(&"licensing");
+    let of = |file: &str| documents.iter().map(|document| text(&document["data"][file])).find(|text| !text.is_empty());
+    if !of("nats.conf").is_some_and(|conf| conf.lines().any(|line| line == "include ./accounts.conf")) {
+        found.push("nats.conf asks nobody who they are: it does not include accounts.conf".to_owned());
+    }
+    if of("accounts.conf") != Some(dsom::mesh::logins::accounts(in_sandbox)) {
+        found.push("accounts.conf is not that of this world".to_owned());
+    }
+    for name in services(documents) {
+        let told = environment(documents, name, "0");
+        let file = |field: &str| told.get(&format!("DSOM_{}_{field}", name.to_uppercase())).map(String::as_str);
+        if file("NATS_NKEY_FILE") != Some("/run/dsom/nats/nkey") {
+            found.push(format!("{name}: it has no key for NATS"));
+        }
+        if file("REGISTRY_NATS_NKEY_FILE") != in_sandbox.then_some("/run/dsom/register/nkey") {
+            found.push(format!("{name}: a sandbox's alone has a key of its own for the register"));
         }
     }
 }

@@ -9,7 +9,7 @@ use chaining::config::Config;
 use runtime::people::OidcConfig;
 use testkit::{AUDIENCE, ISSUER, Issuer, NatsServer, register};
 
-use crate::world::{ORIGIN, now, until};
+use crate::world::{ORIGIN, connect, now, until};
 
 pub async fn get(addr: SocketAddr, path: &'static str) -> String {
     let asked = actix_web::rt::task::spawn_blocking(move || {
@@ -35,6 +35,7 @@ pub fn config(nats: &NatsServer, dir: &Path) -> Config {
         nats_url: nats.url(),
         nats_monitor_url: nats.monitor_url(),
         nats_replicas: NonZeroU8::MIN,
+        nats_nkey_file: None,
         store: Default::default(),
         data_dir: Some(dir.join("data")),
         jwks: jwks.clone(),
@@ -50,6 +51,7 @@ pub fn config(nats: &NatsServer, dir: &Path) -> Config {
         }),
         registry_nats_url: None,
         registry_nats_monitor_url: None,
+        registry_nats_nkey_file: None,
         log_key,
         log_origin: ORIGIN.into(),
         ordinal: 0,
@@ -74,6 +76,18 @@ async fn every_path_knows_its_methods() {
     let dir = tempfile::tempdir().unwrap();
     let running = chaining::start(config(&nats, dir.path())).await.unwrap();
     testkit::every_path_knows_its_methods(running.addr()).await;
+    running.stop().await;
+}
+
+#[actix::test]
+async fn what_is_sealed_into_another_log_is_not_sealed_here() {
+    let (nats, dir) = (NatsServer::start(), tempfile::tempdir().unwrap());
+    let bus = connect(&nats).await;
+    bus.claim("log.dsom.example/market").await.unwrap();
+    let error = chaining::start(config(&nats, dir.path())).await.err().unwrap();
+    let said = chaining::error::with_causes(&error);
+    let expected = format!("sealed into the log log.dsom.example/market, and this process writes {ORIGIN}");
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[actix::test]

@@ -39,8 +39,13 @@ pub async fn connect(nats: &NatsServer) -> Bus {
 }
 
 pub async fn connect_with(nats: &NatsServer, room: StreamBytes) -> Bus {
-    let config =
-        BusConfig { url: nats.url(), monitor_url: nats.monitor_url(), replicas: NonZeroU8::MIN, name: "test".into() };
+    let config = BusConfig {
+        url: nats.url(),
+        monitor_url: nats.monitor_url(),
+        replicas: NonZeroU8::MIN,
+        name: "test".into(),
+        login: None,
+    };
     let bus = Bus::connect(config).await.unwrap();
     bus.declare(room, LostStreams::Create).await.unwrap();
     bus

@@ -9,7 +9,7 @@ use crate::mesh::{Layout, keys};
 /// Makes the keys that are missing, and prints the public key of the log
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  dsom keys --data .dsom\n  dsom keys --data /etc/dsom --production --origin log.regulator.example/dsom\n\nThe keys lie in DIR/keys, readable by their owner alone:\n  token.pem, test-token.pem  sign access tokens, of the market and of the sandbox\n  receipt.pem                signs receipts\n  log.key                    signs checkpoints\nand for development alone:\n  issuer.pem       signs tokens of people (its public half: issuer.jwks.json)\n  conformance.pem  signs certificates (conformance.jwks.json)\n  sandbox-receipt.pem, sandbox-log.key  those of the sandbox\n\nWhere DSOM_PRODUCTION is true the services refuse development keys."
+    after_help = "Example:\n  dsom keys --data .dsom\n  dsom keys --data /etc/dsom --production --origin log.regulator.example/dsom\n\nThe keys lie in DIR/keys, readable by their owner alone:\n  token.pem, test-token.pem  sign access tokens, of the market and of the sandbox\n  receipt.pem                signs receipts\n  log.key                    signs checkpoints\n  nats-*.nk, sandbox-nats-*.nk  open NATS to each service, and to a person with the command `nats`\nand for development alone:\n  issuer.pem       signs tokens of people (its public half: issuer.jwks.json)\n  conformance.pem  signs certificates (conformance.jwks.json)\n  sandbox-receipt.pem, sandbox-log.key  those of the sandbox\n\nWhat is public of the keys for NATS is in DIR/nats-users/users.conf and DIR/sandbox/nats-users/users.conf, for the servers.\n\nWhere DSOM_PRODUCTION is true the services refuse development keys."
 )]
 pub struct Keys {
     #[command(flatten)]

@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::Layout;
+use super::{Layout, logins};
 use crate::Failure;
 
 /// `iss` of tokens of development people.
@@ -68,6 +68,7 @@ pub fn ensure(layout: &Layout) -> Result<(), Failure> {
     ensure_log(layout, LOG, LOG_ORIGIN)?;
     ensure_pem(layout, SANDBOX_RECEIPT)?;
     ensure_log(layout, SANDBOX_LOG, SANDBOX_LOG_ORIGIN)?;
+    logins::ensure(layout)?;
     write_jwks(layout, "keys/issuer.jwks.json", &issuer(layout)?)?;
     write_jwks(layout, "keys/conformance.jwks.json", &read_pem(layout, CONFORMANCE)?)
 }
@@ -89,6 +90,7 @@ pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
     ensure_pem(layout, "keys/receipt.pem")?;
     ensure_pem(layout, "keys/token.pem")?;
     ensure_pem(layout, "keys/test-token.pem")?;
+    logins::ensure(layout)?;
     ensure_log(layout, LOG, origin)?;
     match log_signer(layout, LOG)?.verifier().name() == origin {
         true => Ok(()),
@@ -102,14 +104,13 @@ pub fn ensure_production(layout: &Layout, origin: &str) -> Result<(), Failure> {
 /// They are not there, or are development keys.
 pub fn require_production(layout: &Layout) -> Result<(), Failure> {
     no_development(layout)?;
-    match ["keys/receipt.pem", "keys/token.pem", "keys/test-token.pem", "keys/log.key"]
-        .into_iter()
-        .find(|key| !layout.path(key).exists())
-    {
-        None => Ok(()),
+    let own = ["keys/receipt.pem", "keys/token.pem", "keys/test-token.pem", "keys/log.key"].map(str::to_owned);
+    match own.into_iter().chain(logins::files()).find(|key| !layout.path(key).exists()) {
+        // Nothing is made: what is public of the brokers' keys is written for them.
+        None => logins::ensure(layout),
         Some(missing) => Err(Failure::usage(format!(
             "DSOM_PRODUCTION is true and {} is not there: no development keys are made. Make your own with `dsom keys --production --data DIR --origin NAME`; with docker compose, name DIR/keys in DSOM_KEYS",
-            layout.path(missing).display()
+            layout.path(&missing).display()
         ))),
     }
 }
@@ -216,11 +217,11 @@ pub fn kid(key: &SigningKey) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
-fn cannot(what: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
+pub(super) fn cannot(what: &str, path: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("could not {what} {}", path.display())).because(error)
 }
 
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     written.map_err(|error| cannot("write", path, &error))

@@ -1,9 +1,12 @@
 //! The mesh's own nats-server: where its binary is, and its configuration.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use contracts::frame::FRAME_BYTES_MAX;
+use contracts::subjects;
 
 use super::Addresses;
 use crate::Failure;
@@ -45,7 +48,36 @@ fn version(binary: &Path) -> Option<(u64, u64)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The text of `nats.conf`; `store` is the folder of JetStream.
+/// Where a broker that asked nobody kept its streams.
+const NO_ACCOUNT: &str = "$G";
+
+/// Moves the streams of a broker that asked nobody to the accounts that own them now; without that they would be there and not be seen.
+/// `store` is the folder of JetStream, of a server that does not run.
+///
+/// # Errors
+/// A folder could not be moved.
+pub fn settle(store: &Path) -> std::io::Result<()> {
+    let accounts = store.join("jetstream");
+    let old = accounts.join(NO_ACCOUNT).join("streams");
+    let streams = match fs::read_dir(&old) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        streams => streams?,
+    };
+    for stream in streams {
+        let stream = stream?;
+        let account = match stream.file_name().to_str() {
+            Some(subjects::REGISTRY) => "LICENSING",
+            Some(subjects::SANDBOX) => "INGEST",
+            _ => "STREAMS",
+        };
+        let new = accounts.join(account).join("streams");
+        fs::create_dir_all(&new)?;
+        fs::rename(stream.path(), new.join(stream.file_name()))?;
+    }
+    fs::remove_dir(&old)
+}
+
+/// The text of `nats.conf`, beside which `accounts.conf` lies; `store` is the folder of JetStream.
 pub fn config(name: &str, store: &Path, at: Addresses) -> String {
     let payload = (FRAME_BYTES_MAX + (64 << 10)).next_multiple_of(1 << 20);
     format!(
@@ -55,6 +87,7 @@ pub fn config(name: &str, store: &Path, at: Addresses) -> String {
          http: \"127.0.0.1:{}\"\n\
          max_payload: {payload}\n\
          max_pending: {}\n\
+         include ./accounts.conf\n\
          jetstream {{\n  store_dir: \"{}\"\n  # What is acknowledged is on the disk.\n  sync_interval: always\n  max_memory_store: 64MB\n  max_file_store: {FILE_BYTES_MAX}\n}}\n",
         at.nats,
         at.nats_monitor,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ports::Everything;
 use super::process::{OnRestart, Plan, STOP_MAX, Supervised};
-use super::{Addresses, Engine, Layout, MeshFile, Ports, SandboxFile, keys, leftover, nats, ready};
+use super::{Addresses, Engine, Layout, MeshFile, Ports, SandboxFile, keys, leftover, logins, nats, ready};
 use crate::Failure;
 use crate::conformance::CHECKLIST;
 
@@ -123,7 +123,10 @@ impl Mesh {
         let cannot =
             |error: std::io::Error| Failure::usage(format!("could not write {}", conf.display())).because(&error);
         fs::create_dir_all(&folder).map_err(cannot)?;
-        fs::write(&conf, nats::config(name, &folder.join("jetstream"), at)).map_err(cannot)?;
+        let store = folder.join("jetstream");
+        nats::settle(&store).map_err(cannot)?;
+        fs::write(&conf, nats::config(name, &store, at)).map_err(cannot)?;
+        fs::write(folder.join("accounts.conf"), logins::accounts(!side.prefix.is_empty())).map_err(cannot)?;
         let server = Plan {
             name,
             program: nats::find()?,
@@ -171,6 +174,7 @@ impl Mesh {
             ("LISTEN", url.trim_start_matches("http://").to_owned()),
             ("NATS_URL", side.nats.to_owned()),
             ("NATS_MONITOR_URL", side.nats_monitor.to_owned()),
+            ("NATS_NKEY_FILE", path(&logins::file(in_sandbox, service))),
             ("DATA_DIR", data.display().to_string()),
             ("TOKEN_AUDIENCE", audience.to_owned()),
         ];
@@ -186,6 +190,7 @@ impl Mesh {
             settings.extend([
                 ("REGISTRY_NATS_URL", self.file.nats.clone()),
                 ("REGISTRY_NATS_MONITOR_URL", self.file.nats_monitor.clone()),
+                ("REGISTRY_NATS_NKEY_FILE", path(&logins::file(false, logins::READER))),
             ]);
         }
         settings.extend(match (service, in_sandbox) {

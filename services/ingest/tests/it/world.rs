@@ -103,8 +103,10 @@ impl World {
             nats_url: self.nats.url(),
             nats_monitor_url: self.nats.monitor_url(),
             nats_replicas: NonZeroU8::MIN,
+            nats_nkey_file: None,
             registry_nats_url: self.market.as_ref().map(NatsServer::url),
             registry_nats_monitor_url: self.market.as_ref().map(NatsServer::monitor_url),
+            registry_nats_nkey_file: None,
             store: Default::default(),
             data_dir: Some(self.data_dir(name)),
             jwks: self.dir.path().join("jwks.json").display().to_string(),
@@ -192,6 +194,7 @@ impl World {
             monitor_url: self.nats.monitor_url(),
             replicas: NonZeroU8::MIN,
             name: "test".into(),
+            login: None,
         };
         Bus::connect(config).await.expect("connects")
     }

@@ -130,6 +130,7 @@ impl World {
             nats_url: self.nats.url(),
             nats_monitor_url: self.nats.monitor_url(),
             nats_replicas: NonZeroU8::MIN,
+            nats_nkey_file: None,
             store: self.cql.as_ref().map(|cql| (**cql).clone()).unwrap_or_default(),
             data_dir: self.cql.is_none().then(|| path("data")),
             issuer: TOKEN_ISSUER.into(),
@@ -185,6 +186,7 @@ impl World {
             monitor_url: self.nats.monitor_url(),
             replicas: NonZeroU8::MIN,
             name: "test".into(),
+            login: None,
         };
         Bus::connect(config).await.expect("connects")
     }

@@ -37,6 +37,7 @@ async fn a_server_that_does_not_sync_is_refused() {
         monitor_url: server.monitor_url(),
         replicas: NonZeroU8::MIN,
         name: "test".into(),
+        login: None,
     };
     let Err(refused) = Bus::connect(config.clone()).await else { panic!("connected to a server that does not sync") };
     assert!(!refused.is_passing());

@@ -8,6 +8,8 @@
 
 mod ask;
 mod faults;
+mod logins;
+mod mark;
 mod publish;
 mod trim;
 
@@ -26,6 +28,7 @@ async fn connect(server: &NatsServer) -> Bus {
         monitor_url: server.monitor_url(),
         replicas: NonZeroU8::MIN,
         name: "test".into(),
+        login: None,
     };
     Bus::connect(config).await.expect("connects")
 }

@@ -30,6 +30,7 @@ async fn a_connection_cut_at_any_request_holds_up_no_trim() {
         monitor_url: server.monitor_url(),
         replicas: NonZeroU8::MIN,
         name: "test".into(),
+        login: None,
     };
     let bus = Bus::connect(config).await.expect("connects");
     bus.declare(StreamBytes::default(), LostStreams::Create).await.expect("declares");
