@@ -9,7 +9,7 @@ use runtime::people::OidcConfig;
 use serde::Deserialize;
 
 use crate::domain::sites::domain_name::BadDomainName;
-use crate::domain::sites::rpz::{Answer, Zone};
+use crate::domain::sites::rpz::{Answer, Times, Zone};
 
 /// From the file `$DSOM_CONFIG` names and the environment: `DSOM_LICENSING_LISTEN` and so on.
 #[derive(Debug, Clone, Deserialize)]
@@ -123,6 +123,7 @@ impl Config {
                 Some(host) => Answer::Garden(host.parse()?),
                 None => Answer::NoSuchName,
             },
+            times: Times::default(),
         })
     }
 

@@ -33,6 +33,9 @@ pub enum StartError {
     /// The thread of the block list is gone.
     #[error("the block list does not answer")]
     ListAway,
+    /// The form of the response policy zone can't be noted in the history of the list.
+    #[error("the policy zone can't be set")]
+    ZoneNotSet(#[source] sites::Unanswered),
     /// Where people's tokens come from is not said.
     #[error("it is not known whose people may work here")]
     Oidc(#[source] ConfigError),

@@ -144,6 +144,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     if tokio::time::timeout(READ_TIMEOUT, all_read).await.is_err() {
         tracing::warn!("REGISTRY could not be read yet: it is not known whether the store has all that was told");
     }
+    list.set_zone().await.map_err(StartError::ZoneNotSet)?;
     let teller = Teller::begin(Arc::clone(&follower), Arc::new(RegistryStream::new(bus)));
     let house = House { proposal_life_ms, issuer: config.issuer.clone() };
     let work = Work { follower, teller, house };

@@ -1,16 +1,19 @@
 //! Goes around every request: its id, its span, its measure, and a problem instead of a bare refusal.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{Error, HttpResponse, ResponseError};
 use contracts::problems::Code;
 use opentelemetry::KeyValue;
@@ -42,14 +45,19 @@ static PROCESS: LazyLock<u32> = LazyLock::new(rand::random);
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) async fn around(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
     let id = taken(request.headers()).unwrap_or_else(made);
+    let (method, refused) = (request.method().clone(), too_big(request.head()));
+    if method == Method::HEAD {
+        // The same in every way but that no body is sent (RFC 9110 section 9.3.2); actix-web would want a second route for each path.
+        request.head_mut().method = Method::GET;
+    }
     let span = tracing::info_span!(
         "request",
-        method = request.method().as_str(),
+        method = method.as_str(),
         request_id = id,
         otel.kind = Empty,
         otel.status_code = Empty,
@@ -58,7 +66,7 @@ pub(crate) async fn around(
     );
     let exported = crate::telemetry::continue_trace(&span, request.headers());
 
-    let mut answer = match too_big(request.head()) {
+    let mut answer = match refused {
         Some(refused) => request.into_response(answer_to(&refused, &id)),
         None => {
             let mut slot = id.clone();
@@ -74,6 +82,9 @@ pub(crate) async fn around(
             as_problem(answer.map_into_boxed_body(), &id)
         }
     };
+    if method == Method::HEAD {
+        answer = answer.map_body(|_, body| Unsent(body.size()).boxed());
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
@@ -82,7 +93,7 @@ pub(crate) async fn around(
     let status = answer.status();
     span.in_scope(|| tracing::debug!(route, status = status.as_u16(), "answered"));
     if exported {
-        crate::telemetry::describe(&span, answer.request().method(), &route, status);
+        crate::telemetry::describe(&span, &method, &route, status);
     }
     SECONDS.record(
         began.elapsed().as_secs_f64(),
@@ -135,9 +146,31 @@ fn as_problem(answer: ServiceResponse, id: &str) -> ServiceResponse {
     let allow = answer.headers().get(ALLOW).cloned();
     let mut problem = answer.into_response(answer_to(&ApiError::new(code, detail), id));
     if let Some(allow) = allow {
-        problem.headers_mut().insert(ALLOW, allow);
+        problem.headers_mut().insert(ALLOW, with_head(allow));
     }
     problem
+}
+
+/// The methods of a resource: what knows GET knows HEAD.
+fn with_head(allow: HeaderValue) -> HeaderValue {
+    let known = allow.to_str().unwrap_or_default();
+    let gets = known.split(',').any(|method| method.trim() == "GET");
+    HeaderValue::from_str(&format!("{known}, HEAD")).ok().filter(|_| gets).unwrap_or(allow)
+}
+
+/// The size of a body that is not sent.
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
 }
 
 /// The caller's id, when it can be put in a log as it is.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, Resource, Route, web};
 use contracts::problems::Code;
 
 use crate::auth::Auth;
@@ -70,6 +70,12 @@ pub fn require_free(listen: SocketAddr) -> io::Result<()> {
     std::net::TcpListener::bind(listen).map(drop)
 }
 
+/// A path and the one method it knows; every other is answered 405 with `Allow`. A bare route would say that there is no such resource,
+/// since actix-web moves its method to the resource. A HEAD is answered where a GET is.
+pub fn at(path: &str, route: Route) -> Resource {
+    web::resource(path).route(route)
+}
+
 /// Starts serving. Call it inside an actix system or a tokio runtime.
 ///
 /// # Errors
@@ -91,12 +97,12 @@ pub fn start(config: &ServeConfig, service: Service) -> io::Result<Running> {
         // The service's own routes first: they are tried in order.
         app.wrap(from_fn(request::around))
             .configure(|routes| configure(routes))
-            .route("/healthz", web::get().to(health::healthz))
-            .route("/readyz", web::get().to(health::readyz))
-            .route("/metrics", web::get().to(metrics::page))
-            .route("/problems", web::get().to(pages::all))
-            .route("/problems/{code}", web::get().to(pages::one))
-            .route("/openapi.json", web::get().to(pages::openapi))
+            .service(at("/healthz", web::get().to(health::healthz)))
+            .service(at("/readyz", web::get().to(health::readyz)))
+            .service(at("/metrics", web::get().to(metrics::page)))
+            .service(at("/problems", web::get().to(pages::all)))
+            .service(at("/problems/{code}", web::get().to(pages::one)))
+            .service(at("/openapi.json", web::get().to(pages::openapi)))
             .default_service(web::to(not_found))
     })
     .keep_alive(KEEP_ALIVE)

@@ -45,7 +45,7 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let operator = readable(&reader, &path)?;
     let bad = |detail: String| ApiError::new(Code::BadRequest, detail);
-    let range = web::Query::<Range>::from_query(request.query_string()).map_err(|error| bad(error.to_string()))?;
+    let range: Range = runtime::query(&request)?;
     let head = service.store.head(operator).await.map_err(unavailable)?.height.0;
     let from = range.from_height.as_deref().map(|text| part::<Height>("from_height", text)).transpose()?;
     let to = range.to_height.as_deref().map(|text| part::<Height>("to_height", text)).transpose()?;

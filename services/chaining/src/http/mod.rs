@@ -17,6 +17,7 @@ use actix_web::web;
 use contracts::frame::Unpacker;
 use contracts::problems::Code;
 use contracts::{Height, OperatorId};
+use runtime::serve::at;
 use runtime::{ApiError, Reader, Role};
 use tokio::sync::watch;
 
@@ -70,16 +71,16 @@ impl Service {
 pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>) {
     routes
         .app_data(web::Data::new(service))
-        .route("/v1/records/{operator}/{stream}/{seq}", web::get().to(records::get))
-        .route("/v1/records/{operator}/{stream}/{seq}/proof", web::get().to(records::proof))
-        .route("/v1/records/{operator}/{stream}/{seq}/signature", web::get().to(records::signature))
-        .route("/v1/blocks/{operator}/{height}", web::get().to(blocks::get))
-        .route("/v1/chains/{operator}", web::get().to(chains::get))
-        .route("/v1/export/{operator}", web::get().to(export::get))
-        .route("/v1/fsck", web::post().to(fsck::post))
-        .route("/log/checkpoint", web::get().to(log::checkpoint))
-        .route("/log/vkey", web::get().to(log::vkey))
-        .route("/log/tile/{path:.*}", web::get().to(log::tile));
+        .service(at("/v1/records/{operator}/{stream}/{seq}", web::get().to(records::get)))
+        .service(at("/v1/records/{operator}/{stream}/{seq}/proof", web::get().to(records::proof)))
+        .service(at("/v1/records/{operator}/{stream}/{seq}/signature", web::get().to(records::signature)))
+        .service(at("/v1/blocks/{operator}/{height}", web::get().to(blocks::get)))
+        .service(at("/v1/chains/{operator}", web::get().to(chains::get)))
+        .service(at("/v1/export/{operator}", web::get().to(export::get)))
+        .service(at("/v1/fsck", web::post().to(fsck::post)))
+        .service(at("/log/checkpoint", web::get().to(log::checkpoint)))
+        .service(at("/log/vkey", web::get().to(log::vkey)))
+        .service(at("/log/tile/{path:.*}", web::get().to(log::tile)));
 }
 
 /// A value of the path, in its one form.

@@ -69,6 +69,14 @@ async fn a_taken_port_ends_a_start_before_anything_is_touched() {
 }
 
 #[actix::test]
+async fn every_path_knows_its_methods() {
+    let nats = NatsServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let running = chaining::start(config(&nats, dir.path())).await.unwrap();
+    testkit::every_path_knows_its_methods(running.addr()).await;
+}
+
+#[actix::test]
 async fn a_register_that_was_never_heard_of_is_a_warning() {
     let nats = NatsServer::start();
     let dir = tempfile::tempdir().unwrap();

@@ -48,7 +48,7 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     super::may_read(&caller)?;
     let bad = |detail: String| ApiError::new(Code::BadRequest, detail);
-    let which = web::Query::<Which>::from_query(request.query_string()).map_err(|error| bad(error.to_string()))?;
+    let which: Which = runtime::query(&request)?;
     let stream: StreamNo = which.stream.parse().map_err(|error| bad(format!("stream: {error}")))?;
     let seq: Seq = which.seq.parse().map_err(|error| bad(format!("seq: {error}")))?;
     let key = StreamKey { operator: caller.operator(), stream };

@@ -126,8 +126,7 @@ pub async fn get(request: HttpRequest, service: web::Data<Arc<Service>>) -> Resu
         return Err(ApiError::new(Code::NotFound, "there is no such record in the market: this is the sandbox's"));
     };
     let bad = |detail: String| ApiError::new(Code::BadRequest, detail);
-    let which = web::Query::<Which>::from_query(request.query_string()).map_err(|error| bad(error.to_string()))?;
-    let Which { operator, after, limit } = which.into_inner();
+    let Which { operator, after, limit } = runtime::query(&request)?;
     let limit = limit.unwrap_or(PAGE);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(bad(format!("limit must be 1 to {PAGE_MAX}")));

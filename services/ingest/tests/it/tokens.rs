@@ -81,12 +81,21 @@ async fn an_operator_writes_to_its_own_streams_only() {
     assert_eq!(one.send(&ingest, 0, &records(4..5)).await.status, 201);
     assert_eq!(two.receipt(&ingest, 0, 4).await.code(), (404, "not-found"));
     assert_eq!((world.records(one.id, 0).await.len(), world.records(two.id, 0).await.len()), (4, 3));
-    // Who may only read can't write, who may write can see how far it has come.
+    // Who may only read can't write, who may only write sees nothing.
     let reader = crate::world::Operator { token: world.issuer.token(one.id, "records:read"), ..one.clone() };
     assert_eq!(reader.send(&ingest, 0, &records(5..6)).await.code(), (403, "forbidden"));
     assert_eq!(reader.get(&ingest, "/v1/streams").await.status, 200);
     let writer = crate::world::Operator { token: world.issuer.token(one.id, "records:write"), ..one };
-    assert_eq!(writer.get(&ingest, "/v1/streams").await.status, 200);
+    for path in ["/v1/streams", "/v1/receipts?stream=0&seq=1"] {
+        assert_eq!(writer.get(&ingest, path).await.code(), (403, "forbidden"), "{path}");
+        assert_eq!(reader.get(&ingest, path).await.status, 200, "{path}");
+    }
+}
+
+#[actix_rt::test]
+async fn every_path_knows_its_methods() {
+    let world = World::sandbox();
+    testkit::every_path_knows_its_methods(world.ingest("a").await.running.addr()).await;
 }
 
 /// The certificates of RFC 8705 appendix A and RFC 9440 appendix A, as a proxy hands them on; and the thumbprint of the first, which the

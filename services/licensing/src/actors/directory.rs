@@ -79,6 +79,13 @@ impl Directory {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Whether a licence of another operator has a number, however it is written.
+    pub fn number_is_taken(&self, by_other_than: OperatorId, number: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let others = known.values().filter(|operator| operator.id != by_other_than);
+        others.flat_map(|operator| &operator.licences).any(|licence| licence.has_number(number))
+    }
+
     /// Takes a version in unless it is older than what is known.
     pub fn put(&self, operator: Arc<Operator>) {
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);

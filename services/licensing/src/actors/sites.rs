@@ -13,6 +13,7 @@ mod access;
 mod feeds;
 #[cfg(test)]
 pub(crate) mod tests;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 pub use access::{ListAccess, Unanswered};
 pub use feeds::{FeedError, Feeds, Form, SignedFeed, Signer, Wanted};
+use zone::SetZone;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::history::{Author, EntityId};
@@ -53,7 +55,7 @@ pub struct Surroundings {
     pub signer: Arc<dyn Signer>,
     /// Tells the day of a moment.
     pub calendar: Arc<Calendar>,
-    /// The policy zone that carries it.
+    /// The policy zone that carries it, as this process is set.
     pub zone: Zone,
     /// How long a proposal may wait, in milliseconds.
     pub proposal_life_ms: i64,
@@ -182,6 +184,7 @@ impl ListKeeper {
     }
 
     fn show(&self, sites: Arc<Sites>) {
+        self.tell_other_zone(&sites);
         self.shown.send_if_modified(|shown| {
             let changed = shown.sites.head() != sites.head();
             shown.sites = sites;
@@ -265,11 +268,15 @@ async fn look(around: &Surroundings, shown: &mut Shown) -> Result<(), Failure> {
     if !shown.sites.list().is_due(today) {
         return Ok(());
     }
-    let by = Author { sub: "licensing".to_owned(), role: "system".to_owned() };
-    match decide(around, shown, Order::Begin, by, None).await {
+    match decide(around, shown, Order::Begin, licensing(), None).await {
         Ok(_) | Err(NotDecided::Refused(_)) => Ok(()),
         Err(NotDecided::Failed(failure)) => Err(failure),
     }
+}
+
+/// The author of what nobody decides.
+fn licensing() -> Author {
+    Author { sub: "licensing".to_owned(), role: "system".to_owned() }
 }
 
 impl Actor for ListKeeper {

@@ -1,6 +1,7 @@
 //! Licensing processes side by side: one store, one `REGISTRY`, each with a line to it that can be cut.
 
 mod doubt;
+mod filed;
 mod mesh;
 
 use std::collections::BTreeMap;
@@ -243,8 +244,7 @@ impl Process {
     /// Up to a proposal that enters its licence in the register.
     async fn to_be_licensed(&self, id: OperatorId, domain: &str) -> Uuid {
         let domains = vec![domain.parse().expect("a name")];
-        let paid =
-            Command::Pay { licence: 1, paid_at: Moment(UnixMillis(1)), document: "п-1".parse().expect("a line") };
+        let paid = Command::Pay { licence: 1, paid_at: Moment(now()), document: "п-1".parse().expect("a line") };
         for command in [
             Command::Register(entity()),
             Command::Apply { kind: LicenceKind::Betting, places: Places { domains, ..Places::default() } },

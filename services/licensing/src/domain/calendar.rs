@@ -38,7 +38,14 @@ impl Calendar {
 
     /// The day of a moment.
     pub fn day(&self, at: UnixMillis) -> Date {
-        self.instant(at).to_zoned(self.zone.clone()).date()
+        instant(at).to_zoned(self.zone.clone()).date()
+    }
+
+    /// The day of a moment in the zone that has it first, 14 hours ahead of UTC: whatever zone a calendar has, the day that it tells of
+    /// the moment is this one or one before it. So it needs no calendar.
+    pub fn latest_day(at: UnixMillis) -> Date {
+        const AHEAD_MS: i64 = 14 * 3_600_000;
+        instant(UnixMillis(at.0.saturating_add(AHEAD_MS))).to_zoned(TimeZone::UTC).date()
     }
 
     /// The first moment after a day.
@@ -65,10 +72,10 @@ impl Calendar {
     fn is_business_day(&self, day: Date) -> bool {
         !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.holidays.contains(&day)
     }
+}
 
-    fn instant(&self, at: UnixMillis) -> Timestamp {
-        Timestamp::from_millisecond(at.0).unwrap_or(if at.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
-    }
+fn instant(at: UnixMillis) -> Timestamp {
+    Timestamp::from_millisecond(at.0).unwrap_or(if at.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 #[cfg(test)]
@@ -99,6 +106,21 @@ mod tests {
             ("2026-07-01T09:00:00.000Z", "2026-07-02T21:00:00.000Z"),
         ] {
             assert_eq!(kyiv().within_one_business_day(at(paid)), at(due), "paid {paid}");
+        }
+    }
+
+    #[test]
+    fn no_zone_has_a_later_day_than_the_easternmost() {
+        // Kiritimati has UTC+14 all the year.
+        let first = Calendar::new("Pacific/Kiritimati", []).expect("a calendar");
+        for (moment, day) in [
+            ("2026-11-23T09:59:59.999Z", "2026-11-23"),
+            ("2026-11-23T10:00:00.000Z", "2026-11-24"),
+            ("2026-11-23T21:59:59.999Z", "2026-11-24"),
+        ] {
+            let latest = Calendar::latest_day(at(moment));
+            assert_eq!((latest.to_string(), latest), (day.to_owned(), first.day(at(moment))));
+            assert!(kyiv().day(at(moment)) <= latest, "{moment}");
         }
     }
 

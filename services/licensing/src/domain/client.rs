@@ -53,7 +53,7 @@ pub enum BadAssertion {
     #[error("the assertion can't be taken: {0}")]
     Key(#[from] BadKey),
     /// `iss` and `sub` are not one client id.
-    #[error("iss and sub must both be the client id, dsom_live_… or dsom_test_…")]
+    #[error("iss and sub must both be the client id, dsom_live_ or dsom_test_ and the operator's id")]
     Client,
     /// The header names no key of the client that may be used now.
     #[error("kid must name a key that is registered for this client, in force and not revoked")]

@@ -6,4 +6,5 @@ pub mod edrpou;
 pub mod history;
 pub mod operator;
 pub mod sites;
+pub(crate) mod tagged;
 pub mod text;

@@ -56,6 +56,8 @@ pub struct Proposal {
     pub at: UnixMillis,
     /// Up to when it may be confirmed.
     pub expires: UnixMillis,
+    /// Up to when it might be answered when it was put: a clerk who takes up what the operator asked for moves `expires` alone.
+    pub asked_until: UnixMillis,
     /// Bytes of the change that proposed it.
     pub bytes: usize,
 }
@@ -190,22 +192,24 @@ impl Operator {
             }
             Fact::ReviewBegan { licence } => self.step(licence, Step::Review, at).map(drop)?,
             Fact::Billed { licence, fee } => self.step(licence, Step::Bill, at)?.fee = Some(fee),
-            Fact::Paid { licence, paid_at, .. } => {
+            Fact::Paid { licence, paid_at, document } => {
                 let licence = self.licence_mut(licence)?;
-                if licence.state != LicenceState::FeeDue || licence.fee_paid_at.is_some() {
+                if licence.state != LicenceState::FeeDue {
                     return Err("no fee was due");
                 }
-                licence.fee_paid_at = Some(paid_at.0);
+                (licence.fee_paid_at, licence.fee_document) = (Some(paid_at.0), Some(document));
             }
             Fact::Proposed { proposal, expires, decision, ground } => {
                 let (ground, expires) = (Some(ground), expires.0);
-                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, bytes };
+                let waiting =
+                    Proposal { decision, ground, by, endorsed_by: None, at, expires, asked_until: expires, bytes };
                 self.propose(proposal, waiting)?;
             }
             Fact::Requested { proposal, expires, decision } => {
                 self.check_request(&decision, &by)?;
                 let expires = expires.0;
-                let waiting = Proposal { decision, ground: None, by, endorsed_by: None, at, expires, bytes };
+                let (ground, asked_until) = (None, expires);
+                let waiting = Proposal { decision, ground, by, endorsed_by: None, at, expires, asked_until, bytes };
                 self.propose(proposal, waiting)?;
             }
             Fact::Endorsed { proposal, expires, ground } => {

@@ -1,5 +1,10 @@
 //! Bodies and preconditions of writes: a JSON form without a member too many, and the version it was decided on.
 
+mod misfit;
+#[cfg(test)]
+mod tests;
+mod tree;
+
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::problems::Code;
@@ -8,6 +13,8 @@ use runtime::ApiError;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use self::misfit::Misfit;
+use self::tree::Tree;
 use crate::domain::history::CHANGE_BYTES_MAX;
 
 /// Reads the JSON body of a request, at most as large as a change may be.
@@ -56,11 +63,10 @@ async fn whole(mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
     Ok(body)
 }
 
+/// Reads a form from JSON: every body here is read in this way.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => invalid("", &error.to_string()),
-        _ => ApiError::new(Code::BadBody, error.to_string()),
-    })
+    let tree: Tree = serde_json::from_slice(body).map_err(|error| ApiError::new(Code::BadBody, error.to_string()))?;
+    T::deserialize(tree).map_err(|Misfit { pointer, detail }| invalid(&pointer, &detail))
 }
 
 /// A form with one wrong member.
@@ -78,7 +84,9 @@ pub fn if_match(request: &HttpRequest) -> Result<u64, ApiError> {
     let (Some(tag), None) = (given.next(), given.next()) else {
         return Err(ApiError::new(Code::PreconditionRequired, "send one If-Match with the ETag that was read"));
     };
-    let version = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    let given = tag.to_str().ok().and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
+    // Tags are compared as text (RFC 9110 section 8.8.3.2): another way to write the number is another tag.
+    let version = given.and_then(|given| given.parse().ok().filter(|version: &u64| version.to_string() == given));
     version.ok_or_else(|| ApiError::new(Code::Stale, "If-Match holds no ETag of this resource"))
 }
 

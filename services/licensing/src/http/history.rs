@@ -112,7 +112,7 @@ pub async fn get(
             }
             let told = match change.version <= after {
                 true => operator.follow(&change.bytes).map(|()| None),
-                false => operator.follow_telling(&change.bytes, &service.calendar).map(Some),
+                false => operator.follow_telling(&change.bytes).map(Some),
             };
             match told {
                 Ok(None) => {}

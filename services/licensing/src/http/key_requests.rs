@@ -19,6 +19,7 @@ use crate::domain::operator::decide::Command;
 use crate::domain::operator::fact::{Decision, Moment};
 use crate::domain::operator::keys::PublicJwk;
 use crate::domain::operator::request as asking;
+use crate::domain::tagged::tagged;
 use crate::domain::text::Line;
 
 /// What an operator asks for.
@@ -30,30 +31,31 @@ pub struct RequestForm {
     decision: KeyDecision,
 }
 
-/// Of all decisions, those that an operator may ask for.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum KeyDecision {
-    /// Let a key sign.
-    AddKey {
-        /// The public key.
-        jwk: PublicJwk,
-        /// The world of the token: live or test.
-        env: Env,
-        /// From when.
-        not_before: Moment,
-        /// Up to when.
-        expires: Moment,
-        /// A compact JWS by the key about itself.
-        proof: String,
-    },
-    /// A key must not sign any more.
-    RevokeKey {
-        /// Its thumbprint.
-        kid: String,
-        /// Why.
-        reason: Line<1000>,
-    },
+tagged! {
+    /// Of all decisions, those that an operator may ask for.
+    #[derive(Debug)]
+    pub enum KeyDecision {
+        /// Let a key sign.
+        AddKey {
+            /// The public key.
+            jwk: PublicJwk,
+            /// The world of the token: live or test.
+            env: Env,
+            /// From when.
+            not_before: Moment,
+            /// Up to when.
+            expires: Moment,
+            /// A compact JWS by the key about itself.
+            proof: String,
+        },
+        /// A key must not sign any more.
+        RevokeKey {
+            /// Its thumbprint.
+            kid: String,
+            /// Why.
+            reason: Line<1000>,
+        },
+    }
 }
 
 impl From<KeyDecision> for Decision {

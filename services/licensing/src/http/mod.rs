@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::Addr;
-use actix_web::{HttpRequest, web};
+use actix_web::web;
 use contracts::problems::Code;
 use runtime::auth::{ClientCert, KeysError};
 use runtime::rates::Rates;
+use runtime::serve::at;
 use runtime::signing::{BadSigningKey, SigningKey};
-use runtime::{ApiError, Auth, AuthConfig};
-use serde::de::DeserializeOwned;
+use runtime::{ApiError, Auth, AuthConfig, query};
 use serde_json::{Value, json};
 
 use crate::actors::sites::ListAccess;
@@ -135,39 +135,33 @@ pub fn configure(routes: &mut web::ServiceConfig, service: Arc<Service>, list: L
     routes
         .app_data(writes)
         .app_data(web::Data::new(service))
-        // As a resource of its own, another method is answered 405: a form in a query would end up in logs.
-        .service(web::resource("/oauth2/token").route(web::post().to(token::post)))
-        .route("/.well-known/oauth-authorization-server", web::get().to(metadata::server))
-        .route("/jwks.json", web::get().to(metadata::live))
-        .route("/test/jwks.json", web::get().to(metadata::test))
-        .route("/v1/register", web::get().to(register::json))
-        .route("/v1/register.csv", web::get().to(register::csv))
-        .route("/v1/proposals", web::get().to(waiting::get))
-        .route("/v1/operators", web::get().to(roster::json))
-        .route("/v1/operators.csv", web::get().to(roster::csv))
+        // By POST alone: a form in a query would end up in logs.
+        .service(at("/oauth2/token", web::post().to(token::post)))
+        .service(at("/.well-known/oauth-authorization-server", web::get().to(metadata::server)))
+        .service(at("/jwks.json", web::get().to(metadata::live)))
+        .service(at("/test/jwks.json", web::get().to(metadata::test)))
+        .service(at("/v1/register", web::get().to(register::json)))
+        .service(at("/v1/register.csv", web::get().to(register::csv)))
+        .service(at("/v1/proposals", web::get().to(waiting::get)))
+        .service(at("/v1/operators", web::get().to(roster::json)))
+        .service(at("/v1/operators.csv", web::get().to(roster::csv)))
         .service(
             web::resource("/v1/operators/{operator}")
                 .route(web::get().to(operators::get))
                 .route(web::put().to(operators::put)),
         )
-        .route("/v1/operators/{operator}/history", web::get().to(history::get))
+        .service(at("/v1/operators/{operator}/history", web::get().to(history::get)))
         .service(
             web::resource("/v1/operators/{operator}/keys/requests")
                 .route(web::get().to(key_requests::get))
                 .route(web::post().to(key_requests::post)),
         )
-        .route("/v1/operators/{operator}/licences", web::post().to(operators::apply))
-        .route("/v1/operators/{operator}/licences/{licence}/steps", web::post().to(operators::step))
-        .route("/v1/operators/{operator}/proposals", web::post().to(operators::propose))
-        .route("/v1/operators/{operator}/proposals/{proposal}/confirmation", web::post().to(operators::confirm))
-        .route("/v1/operators/{operator}/proposals/{proposal}/refusal", web::post().to(operators::decline))
-        .route("/v1/operators/{operator}/certificates", web::post().to(operators::certify));
-}
-
-/// The query of a request, every member of it known.
-fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, ApiError> {
-    let read = web::Query::<T>::from_query(request.query_string());
-    read.map(web::Query::into_inner).map_err(|error| ApiError::new(Code::BadRequest, error.to_string()))
+        .service(at("/v1/operators/{operator}/licences", web::post().to(operators::apply)))
+        .service(at("/v1/operators/{operator}/licences/{licence}/steps", web::post().to(operators::step)))
+        .service(at("/v1/operators/{operator}/proposals", web::post().to(operators::propose)))
+        .service(at("/v1/operators/{operator}/proposals/{proposal}/confirmation", web::post().to(operators::confirm)))
+        .service(at("/v1/operators/{operator}/proposals/{proposal}/refusal", web::post().to(operators::decline)))
+        .service(at("/v1/operators/{operator}/certificates", web::post().to(operators::certify)));
 }
 
 /// How many on a page.

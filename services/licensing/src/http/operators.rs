@@ -19,9 +19,10 @@ use crate::domain::operator::Operator;
 use crate::domain::operator::decide::Command;
 use crate::domain::operator::fact::{Decision, Ground, LegalEntity, Moment};
 use crate::domain::operator::licence::{Fee, Places};
+use crate::domain::tagged::tagged;
 use crate::domain::text::Line;
 
-/// An operator, now or as of a moment. The ETag is what a write must send as If-Match.
+/// An operator, now or as of a moment. The ETag is what a write must send as If-Match; as of a moment there is none.
 #[utoipa::path(
     get, path = "/v1/operators/{operator}", tag = "operators", params(schemas::OfOperator, AsOf), security(("bearer" = ["clerk"])),
     responses((status = 200, description = "The operator", body = schemas::operator::Operator, headers(("ETag" = String, description = "The version that is shown"))))
@@ -38,7 +39,11 @@ pub async fn get(
         Some(moment) => service.as_of(id, moment).await?,
     };
     let operator = operator.ok_or_else(|| ApiError::new(Code::NotFound, format!("there is no operator {id}")))?;
-    Ok(shown(&service, &operator, HttpResponse::Ok(), moment.unwrap_or_else(now)))
+    Ok(match moment {
+        None => shown(&service, &operator, HttpResponse::Ok(), now()),
+        // What was is nothing to write on.
+        Some(moment) => HttpResponse::Ok().json(operator.view(&service.calendar, moment)),
+    })
 }
 
 /// Takes an operator into the register, under an id that the caller makes up: the same request again does nothing more.
@@ -103,24 +108,25 @@ pub async fn apply(
     service.decide(id, expected, Command::Apply { kind, places }, by).await
 }
 
-/// What becomes of a licence without a second person.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum StepForm {
-    /// Begin to look at it.
-    Review {},
-    /// Ask for the fee.
-    Bill {
-        /// How much.
-        fee: Fee,
-    },
-    /// Take note that the fee was paid.
-    Pay {
-        /// When the money came.
-        paid_at: Moment,
-        /// The number of the payment.
-        document: Line<200>,
-    },
+tagged! {
+    /// What becomes of a licence without a second person.
+    #[derive(Debug)]
+    pub enum StepForm {
+        /// Begin to look at it.
+        Review {},
+        /// Ask for the fee.
+        Bill {
+            /// How much.
+            fee: Fee,
+        },
+        /// Take note that the fee was paid.
+        Pay {
+            /// When the money came.
+            paid_at: Moment,
+            /// The number of the payment.
+            document: Line<200>,
+        },
+    }
 }
 
 /// Begins a review, asks for the fee, or takes note of it.

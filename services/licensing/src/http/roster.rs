@@ -192,6 +192,9 @@ fn holds(operator: &Operator, wanted: &str) -> bool {
         || operator.id.to_string() == wanted
         || operator.licences.iter().any(|licence| {
             licence.number.as_ref().is_some_and(|number| has(number.as_str()))
-                || licence.places.domains.iter().any(|domain| has(domain.as_str()))
+                || licence.places.domains.iter().any(|domain| {
+                    // As it is stored and as people read it.
+                    has(domain.as_str()) || domain.in_unicode().is_some_and(|read| has(&read))
+                })
         })
 }

@@ -13,6 +13,7 @@ mod view;
 use actix_web::web;
 use contracts::problems::Code;
 use runtime::openapi::Refusals;
+use runtime::serve::at;
 
 use crate::actors::sites::ListAccess;
 
@@ -47,23 +48,23 @@ pub const REFUSALS: &[Refusals] = &[
 pub fn configure(routes: &mut web::ServiceConfig, list: ListAccess) {
     routes
         .app_data(web::Data::new(list))
-        .route("/v1/sites.json", web::get().to(feeds::json))
-        .route("/v1/sites.txt", web::get().to(feeds::text))
-        .route("/v1/sites.rpz", web::get().to(feeds::zone))
-        .route("/v1/sites.json.jws", web::get().to(feeds::json_signature))
-        .route("/v1/sites.txt.jws", web::get().to(feeds::text_signature))
-        .route("/v1/sites.rpz.jws", web::get().to(feeds::zone_signature))
-        .route("/v1/sites", web::get().to(look_up::list))
+        .service(at("/v1/sites.json", web::get().to(feeds::json)))
+        .service(at("/v1/sites.txt", web::get().to(feeds::text)))
+        .service(at("/v1/sites.rpz", web::get().to(feeds::zone)))
+        .service(at("/v1/sites.json.jws", web::get().to(feeds::json_signature)))
+        .service(at("/v1/sites.txt.jws", web::get().to(feeds::text_signature)))
+        .service(at("/v1/sites.rpz.jws", web::get().to(feeds::zone_signature)))
+        .service(at("/v1/sites", web::get().to(look_up::list)))
         // No domain has one label, so these are none.
-        .route("/v1/sites/history", web::get().to(history::get))
+        .service(at("/v1/sites/history", web::get().to(history::get)))
         .service(
             web::resource("/v1/sites/proposals")
                 .route(web::get().to(decisions::list))
                 .route(web::post().to(decisions::propose)),
         )
-        .route("/v1/sites/proposals/{proposal}", web::get().to(decisions::get))
-        .route("/v1/sites/proposals/{proposal}/confirmation", web::post().to(decisions::confirm))
-        .route("/v1/sites/proposals/{proposal}/refusal", web::post().to(decisions::decline))
-        .route("/v1/sites/{domain}", web::get().to(look_up::site))
-        .route("/v1/accounts/{platform}/{handle}", web::get().to(look_up::account));
+        .service(at("/v1/sites/proposals/{proposal}", web::get().to(decisions::get)))
+        .service(at("/v1/sites/proposals/{proposal}/confirmation", web::post().to(decisions::confirm)))
+        .service(at("/v1/sites/proposals/{proposal}/refusal", web::post().to(decisions::decline)))
+        .service(at("/v1/sites/{domain}", web::get().to(look_up::site)))
+        .service(at("/v1/accounts/{platform}/{handle}", web::get().to(look_up::account)));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use aws_lc_rs::digest::{SHA256, digest};
 use contracts::UnixMillis;
@@ -153,7 +153,10 @@ pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Dat
             if let Some(seconds) = retry_after_s {
                 answer.insert_header((RETRY_AFTER, seconds));
             }
-            answer.json(Refused { error, error_description: description })
+            if let Some(challenge) = challenge(&request).filter(|_| status == StatusCode::UNAUTHORIZED) {
+                answer.insert_header((WWW_AUTHENTICATE, challenge));
+            }
+            answer.json(Refused { error, error_description: plain(&description) })
         }
     };
     // RFC 6749 section 5.1.
@@ -161,6 +164,23 @@ pub async fn post(request: HttpRequest, payload: web::Payload, service: web::Dat
     headers.insert(CACHE_CONTROL, actix_web::http::header::HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, actix_web::http::header::HeaderValue::from_static("no-cache"));
     answer
+}
+
+/// What is said to a client that tried the Authorization header, in its own scheme (RFC 6749 section 5.2).
+fn challenge(request: &HttpRequest) -> Option<&'static str> {
+    let given = request.headers().get(AUTHORIZATION)?.to_str().unwrap_or_default();
+    let scheme = given.split(' ').next().unwrap_or_default();
+    Some(if scheme.eq_ignore_ascii_case("bearer") { "Bearer" } else { "Basic realm=\"dsom\"" })
+}
+
+/// A description as RFC 6749 section 5.2 lets it be written: ASCII, without quotation marks and backslashes.
+fn plain(description: &str) -> String {
+    let allowed = |c: char| match c {
+        '"' | '\\' => '\'',
+        ' '..='~' => c,
+        _ => '?',
+    };
+    description.chars().map(allowed).collect()
 }
 
 async fn grant(request: &HttpRequest, mut payload: web::Payload, service: &Service) -> Result<Granted, OAuthError> {
@@ -277,20 +297,17 @@ impl Service {
         let Proved { client, operator, kid } = proved;
         let allowed = operator.scopes(client.env);
         if allowed.is_empty() {
-            let stage = format!("{:?}", operator.stage()).to_lowercase();
+            let stage = json!(operator.stage());
+            let stage = stage.as_str().unwrap_or_default();
             let why = format!("the operator is at the stage {stage}: a live client gets tokens once it is live");
             return refuse(StatusCode::BAD_REQUEST, "unauthorized_client", why);
         }
-        let scope = match wanted.map(str::trim).filter(|wanted| !wanted.is_empty()) {
-            None => USUAL_SCOPES.join(" "),
-            Some(wanted) => {
-                if let Some(other) = wanted.split(' ').find(|one| !allowed.contains(one)) {
-                    let why = format!("{other:.64} is not one of {}", allowed.join(" "));
-                    return refuse(StatusCode::BAD_REQUEST, "invalid_scope", why);
-                }
-                wanted.to_owned()
-            }
-        };
+        let wanted: Vec<&str> = wanted.unwrap_or_default().split_ascii_whitespace().collect();
+        if let Some(other) = wanted.iter().find(|one| !allowed.contains(one)) {
+            let why = format!("{other:.64} is not one of {}", allowed.join(" "));
+            return refuse(StatusCode::BAD_REQUEST, "invalid_scope", why);
+        }
+        let scope = if wanted.is_empty() { USUAL_SCOPES } else { &wanted }.join(" ");
         let world = self.world(client.env);
         let iat = now().0.div_euclid(1000);
         let mut claims = json!({
@@ -302,5 +319,28 @@ impl Service {
         }
         let token = world.key.jws(&world.header, claims.to_string().as_bytes());
         Ok(Granted { access_token: token, token_type: "Bearer", expires_in: TOKEN_S, scope })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn descriptions_hold_what_the_rfc_allows() {
+        let said = plain(&client::BadAssertion::Client.to_string());
+        assert_eq!(said, "iss and sub must both be the client id, dsom_live_ or dsom_test_ and the operator's id");
+        assert_eq!(plain("a \"b\" \\ … й\n"), "a 'b' ' ? ??");
+    }
+
+    #[test]
+    fn a_client_is_answered_in_the_scheme_it_tried() {
+        let to =
+            |given: &str| challenge(&TestRequest::default().insert_header((AUTHORIZATION, given)).to_http_request());
+        assert_eq!(to("Basic YTpi"), Some("Basic realm=\"dsom\""));
+        assert_eq!(to("bearer x"), Some("Bearer"));
+        assert_eq!(challenge(&TestRequest::default().to_http_request()), None);
     }
 }

@@ -168,6 +168,11 @@ async fn requests_against_the_rules_of_oauth_are_refused() {
     let get = world.http.get(format!("{}/oauth2/token", case.url)).send().await.expect("answers");
     assert_eq!(get.status().as_u16(), 405, "no token by GET: queries are logged");
     let basic = world.http.post(format!("{}/oauth2/token", case.url)).basic_auth("a", Some("b"));
-    assert_eq!(answer(basic.form(&form(&case.assertion(Env::Live)))).await.status.as_u16(), 401);
+    let basic = answer(basic.form(&form(&case.assertion(Env::Live)))).await;
+    assert_eq!(
+        (basic.status.as_u16(), &basic.headers["www-authenticate"]),
+        (401, &"Basic realm=\"dsom\"".parse().expect("a value"))
+    );
+    assert_eq!(ask(&set("scope", "records:write  records:read ")).await, (200, String::new()));
     licensing.running.stop().await;
 }

@@ -11,5 +11,7 @@ mod mesh;
 mod register;
 mod speed;
 mod tokens;
+mod values;
 mod walk;
 mod world;
+mod zone;

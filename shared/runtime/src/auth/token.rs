@@ -38,7 +38,9 @@ pub enum TokenError {
     #[error("the token has critical headers")]
     Critical,
     /// No key id, or not one of the issuer's.
-    #[error("the token's kid is not of the issuer")]
+    #[error(
+        "the token's kid is not of the issuer: it is of another world (the sandbox's, say) or its key was withdrawn"
+    )]
     UnknownKey,
     /// Another algorithm than the key's.
     #[error("the token's alg is not that of its key")]

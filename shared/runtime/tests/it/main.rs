@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use contracts::OperatorId;
 use contracts::problems::Code;
 use runtime::{ApiError, Auth, AuthConfig, Caller, Health, Running, ServeConfig, Service, serve};
@@ -77,6 +77,8 @@ fn routes(routes: &mut web::ServiceConfig) {
         .route("/gap", web::get().to(gap))
         .route("/number/{n}", web::get().to(number))
         .route("/slow", web::get().to(slow))
+        .service(serve::at("/known", web::get().to(known)))
+        .service(serve::at("/endless", web::get().to(endless)))
         .service(web::resource("/body").route(web::post().to(body)));
 }
 
@@ -87,6 +89,16 @@ async fn whoami(caller: Caller) -> Result<String, ApiError> {
 
 async fn gap() -> Result<String, ApiError> {
     Err(ApiError::new(Code::Gap, "expected seq 8").with("expected_seq", 8).retry_after(2))
+}
+
+async fn known() -> &'static str {
+    "known"
+}
+
+/// A body whose length nobody knows, and that never ends.
+async fn endless() -> HttpResponse {
+    HttpResponse::Ok()
+        .streaming(futures::stream::repeat_with(|| Ok::<_, std::io::Error>(web::Bytes::from_static(b"more"))))
 }
 
 async fn number(n: web::Path<u8>) -> String {
@@ -161,6 +173,38 @@ async fn every_refusal_is_a_problem() {
     assert_eq!(problem(answer, Code::Gap).await["expected_seq"], 8);
     let large = world.http.post(format!("{}/body", world.url)).body(vec![0; 300_000]).send().await.unwrap();
     problem(large, Code::TooBig).await;
+}
+
+#[actix_web::test]
+async fn a_head_is_answered_as_a_get_without_its_body() {
+    let world = world().await;
+    let head = async |path: &str| {
+        let request = format!("HEAD {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        world.raw(request.into_bytes(), false).await.0.to_lowercase()
+    };
+    for (path, status, length) in [("/known", "200", Some(5)), ("/nowhere", "404", None), ("/body", "405", None)] {
+        let answer = head(path).await;
+        assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n") && answer.matches("\r\n\r\n").count() == 1, "no body: {answer}");
+        assert!(answer.contains("\r\ncontent-length: ") && answer.contains("\r\nx-request-id: "), "{answer}");
+        if let Some(length) = length {
+            assert!(answer.contains(&format!("content-length: {length}\r\n")), "{answer}");
+        }
+    }
+    let answer = head("/endless").await;
+    assert!(answer.starts_with("http/1.1 200 ") && answer.ends_with("\r\n\r\n"), "its body is not made: {answer}");
+}
+
+#[actix_web::test]
+async fn a_path_that_is_known_says_which_methods_it_knows() {
+    let world = world().await;
+    for path in ["/known", "/healthz", "/problems/gap"] {
+        for method in [reqwest::Method::POST, reqwest::Method::OPTIONS, reqwest::Method::DELETE] {
+            let answer = world.http.request(method, format!("{}{path}", world.url)).send().await.unwrap();
+            assert_eq!(answer.headers()["allow"], "GET, HEAD", "{path}");
+            problem(answer, Code::MethodNotAllowed).await;
+        }
+    }
 }
 
 #[actix_web::test]

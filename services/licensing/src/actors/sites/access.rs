@@ -8,8 +8,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::feeds::{self, FeedError, Feeds, SignedFeed, Wanted};
 use super::{
-    Ask, CatchUp, Decide, Decided, ListKeeper, LoadError, NotDecided, SetLicensed, Shown, Snapshot, Surroundings,
-    Touched, load,
+    Ask, CatchUp, Decide, Decided, ListKeeper, LoadError, NotDecided, SetLicensed, SetZone, Shown, Snapshot,
+    Surroundings, Touched, load,
 };
 use crate::domain::history::{Change, EntityId};
 use crate::domain::sites::measure::Measure;
@@ -91,10 +91,26 @@ impl ListAccess {
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.keeper.send(order)).await;
         let decided = answer.map_err(|_| Unanswered::Busy)?.map_err(|_| Unanswered::Busy)?;
         let decided = decided.map_err(Unanswered::NotDecided)?;
+        self.wait_for_feeds(decided).await;
+        Ok(decided)
+    }
+
+    /// Lets the zone have the form that this process is set to: at its start, once, and by no other way. Who set it last is who was
+    /// started last; nobody sets it back because it is set to something else.
+    ///
+    /// # Errors
+    /// [`Unanswered`]
+    pub async fn set_zone(&self) -> Result<Decided, Unanswered> {
+        let set = self.keeper.send(SetZone).await.map_err(|_| Unanswered::Busy)?;
+        let set = set.map_err(Unanswered::NotDecided)?;
+        self.wait_for_feeds(set).await;
+        Ok(set)
+    }
+
+    async fn wait_for_feeds(&self, decided: Decided) {
         if tokio::time::timeout(FEEDS_TIMEOUT, self.feeds_with(decided.serial)).await.is_err() {
             tracing::warn!(serial = decided.serial.0, "the feeds do not show the decision yet");
         }
-        Ok(decided)
     }
 
     /// Waits until the feeds show a serial or a later one. Gives `None` when they are no longer made.

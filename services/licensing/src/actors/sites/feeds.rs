@@ -14,7 +14,7 @@ use super::{Shown, Surroundings};
 use crate::domain::sites::delta::NoDelta;
 use crate::domain::sites::feeds::{self, Feed};
 use crate::domain::sites::list::BlockList;
-use crate::domain::sites::rpz::{rpz, rpz_delta};
+use crate::domain::sites::rpz::{Zone, rpz, rpz_delta};
 use crate::domain::sites::serial::Serial;
 
 /// The critical header of a past feed's signature: its moment, RFC 3339 UTC with milliseconds.
@@ -123,10 +123,16 @@ pub(super) fn make_one(
         (Form::Json, Some(since)) => feeds::json_delta(&delta(since)?).map_err(fault)?,
         (Form::Text, None) => feeds::text(list),
         (Form::Text, Some(since)) => feeds::text_delta(&delta(since)?),
-        (Form::Zone, None) => rpz(list, &around.zone).feed,
-        (Form::Zone, Some(since)) => rpz_delta(list, &around.zone, since).map_err(FeedError::NoDelta)?,
+        (Form::Zone, None) => rpz(list, zone_of(list, around)).feed,
+        (Form::Zone, Some(since)) => rpz_delta(list, zone_of(list, around), since).map_err(FeedError::NoDelta)?,
     };
     Ok(SignedFeed::new(feed, as_of, &*around.signer))
+}
+
+/// The zone as its list has it. What this process is set to is not asked: where processes are started one by one with new settings,
+/// two of them would serve two zones under one serial.
+fn zone_of<'a>(list: &'a BlockList, around: &'a Surroundings) -> &'a Zone {
+    list.zone().unwrap_or(&around.zone)
 }
 
 /// All that is in force, in three forms.
@@ -158,7 +164,7 @@ impl Feeds {
     /// What the encoder says; a list has no form it refuses.
     pub fn make(list: &BlockList, around: &Surroundings) -> Result<Self, serde_json::Error> {
         let signer = &*around.signer;
-        let zone = rpz(list, &around.zone);
+        let zone = rpz(list, zone_of(list, around));
         if zone.domains_left_out + zone.wildcards_left_out > 0 {
             let (domains, wildcards) = (zone.domains_left_out, zone.wildcards_left_out);
             tracing::warn!(domains, wildcards, "names are too long for the policy zone and were left out of it");

@@ -2,6 +2,7 @@
 
 mod licensed;
 mod past;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
@@ -23,7 +24,7 @@ use crate::domain::history::{Change, Kind};
 use crate::domain::operator::fact::Ground;
 use crate::domain::sites::delta::NoDelta;
 use crate::domain::sites::measure::{Block, Evidence, Lift, Measure};
-use crate::domain::sites::rpz::Answer;
+use crate::domain::sites::rpz::{Answer, Times};
 use crate::domain::sites::subject::Subject;
 use crate::storage::{Admission, Claim, EmbeddedStore};
 
@@ -103,6 +104,11 @@ impl World {
     }
 
     async fn try_start(&self) -> Result<ListAccess, LoadError> {
+        self.start_set_to(Answer::NoSuchName).await
+    }
+
+    /// A process whose zone is set to this answer.
+    async fn start_set_to(&self, answer: Answer) -> Result<ListAccess, LoadError> {
         let clock = Arc::clone(&self.clock_ms);
         let name = |text: &str| text.parse().expect("a name");
         let around = Surroundings {
@@ -113,7 +119,8 @@ impl World {
                 origin: name("rpz.example.ua"),
                 server: name("ns.example.ua"),
                 contact: name("hostmaster.example.ua"),
-                answer: Answer::NoSuchName,
+                answer,
+                times: Times::default(),
             },
             proposal_life_ms: DAY_MS,
             clock: Arc::new(move || UnixMillis(clock.load(Ordering::Relaxed))),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::actors::sites::tests::{blocks, carry_out, lifts};
+use crate::domain::operator::fact::Fact;
 
 #[actix_rt::test]
 async fn what_was_stored_though_the_store_failed_is_shown_and_told() {
@@ -127,4 +128,39 @@ async fn no_licence_takes_in_what_is_blocked() {
         let place = process.propose(id, Decision::Place { licence: 1, places }).await;
         refuses(place, &format!("{blocked} is on the block list")).await;
     }
+}
+
+#[actix_rt::test]
+async fn a_number_that_was_claimed_as_it_is_written_is_taken_however_it_is_written() {
+    let (_dir, store) = store();
+    // As an earlier version left it: the claim, in small letters, is no claim of this form.
+    let (holder, licence) = (new_id(), 1);
+    let [approve, activate] = [Uuid::new_v4(), Uuid::new_v4()];
+    let expires = Moment(UnixMillis(now().0 + 86_400_000));
+    let entry = Decision::Activate { licence, number: "б-7".parse().expect("a line"), expires };
+    let propose = |proposal, decision| Fact::Proposed { proposal, expires, decision, ground: ground() };
+    let mut operator = Operator::unknown(holder);
+    for (by, fact) in [
+        (1, Fact::Registered { entity: entity() }),
+        (1, Fact::Applied { kind: LicenceKind::Betting, places: Places::default() }),
+        (1, Fact::ReviewBegan { licence }),
+        (1, propose(approve, Decision::Approve { licence })),
+        (2, Fact::Confirmed { proposal: approve }),
+        (1, Fact::Billed { licence, fee: Fee { amount: 100, currency: "UAH".into() } }),
+        (1, Fact::Paid { licence, paid_at: Moment(now()), document: "1".parse().expect("a line") }),
+        (1, propose(activate, entry)),
+        (2, Fact::Confirmed { proposal: activate }),
+    ] {
+        let name = Operator::entity_id(holder);
+        let (change, _) = operator.head.next(name, now(), &clerk(by), &fact).expect("small");
+        operator.follow(&change.bytes).expect("follows");
+        assert_eq!(store.append(name, &change).await.expect("the store is there"), Appended::Done);
+    }
+    let process = Process::start(&store, Line::default()).await;
+    let other = new_id();
+    process.to_be_licensed(other, "good.ua").await;
+    let entry = Decision::Activate { licence, number: "Б-7".parse().expect("a line"), expires };
+    let proposal = process.propose(other, entry).await;
+    let refused = process.decide(other, 2, Command::Confirm { proposal, ground: None }).await;
+    assert!(matches!(&refused, Err(DecideError::Claimed { scope: "licence", .. })), "{refused:?}");
 }

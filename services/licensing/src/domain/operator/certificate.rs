@@ -2,7 +2,7 @@
 
 use contracts::conformance::{CHECKLIST, CHECKS, RATE_MIN, RATE_S};
 use contracts::{OperatorId, UnixMillis};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::keys::{BadKey, Jws, SKEW_MS};
@@ -42,6 +42,8 @@ pub enum BadCertificate {
 #[derive(Deserialize)]
 struct Issued {
     iat: i64,
+    iss: Option<String>,
+    checklist: Option<String>,
 }
 
 impl Accepted {
@@ -92,10 +94,40 @@ fn must(claim: &'static str, holds: bool, expected: impl FnOnce() -> String) -> 
     if holds { Ok(()) } else { Err(BadCertificate::Claim { claim, expected: expected() }) }
 }
 
+/// A certificate on file as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateView {
+    /// Who certified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// Which list of checks was passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checklist: Option<String>,
+    /// When it was issued.
+    pub issued_at: String,
+    /// Up to when it opens the way into the market.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts_until: Option<String>,
+}
+
+impl CertificateView {
+    /// What a certificate that was checked when it was filed says, and how long it counts if that is wanted.
+    pub(super) fn new(certificate: &str, with_end: bool) -> Option<Self> {
+        let Issued { iat, iss, checklist } = issued(certificate)?;
+        let issued_ms = iat.saturating_mul(1_000);
+        let end = || UnixMillis(issued_ms.saturating_add(CERTIFICATE_AGE_MS_MAX)).to_string();
+        let (issued_at, counts_until) = (UnixMillis(issued_ms).to_string(), with_end.then(end));
+        Some(Self { issuer: iss, checklist, issued_at, counts_until })
+    }
+}
+
 /// Whether a certificate that was checked when it was filed is still recent enough.
 pub fn counts(certificate: &str, now: UnixMillis) -> bool {
-    let issued = Jws::parse(certificate).ok().and_then(|jws| jws.unverified::<Issued>());
-    issued.is_some_and(|Issued { iat }| is_recent(iat, now))
+    issued(certificate).is_some_and(|Issued { iat, .. }| is_recent(iat, now))
+}
+
+fn issued(certificate: &str) -> Option<Issued> {
+    Jws::parse(certificate).ok()?.unverified()
 }
 
 fn is_recent(iat_s: i64, now: UnixMillis) -> bool {

@@ -3,13 +3,14 @@
 use contracts::money::{Currency, Minor};
 use contracts::registry::{Env, LicenceKind, LicenceState};
 use contracts::{OperatorId, UnixMillis};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
 use super::licence::{self, Fee, Places, Step};
 use super::{Operator, Over, Proposal, Stage, check, keys};
 use crate::domain::history::Author;
-use crate::domain::text::Line;
+use crate::domain::text::{self, Line};
 
 /// Most licences an operator may apply for, refused ones included.
 pub const LICENCES_MAX: usize = 200;
@@ -128,6 +129,11 @@ pub enum Refusal {
     },
 }
 
+/// A state or a step as the API names it.
+pub(super) fn word(named: &impl Serialize) -> String {
+    serde_json::to_value(named).ok().and_then(|named| named.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 pub(super) fn conflict<T>(detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Conflict(detail.into()))
 }
@@ -193,12 +199,36 @@ impl Operator {
         }
     }
 
+    /// Whether what a command would do is done, so that nothing is left to write: the certificate is the one on file.
+    pub fn has_done(&self, command: &Command) -> bool {
+        matches!(command, Command::Certify { certificate } if self.certificate.as_ref() == Some(certificate))
+    }
+
+    /// Whether a command is the same proposal or request again, while it waits: whoever does not know what became of theirs repeats it.
+    pub fn repeats(&self, command: &Command, by: &Author, now: UnixMillis) -> bool {
+        let (proposal, wanted, on) = match command {
+            Command::Propose { proposal, decision, ground } => (proposal, decision, Some(ground)),
+            Command::Request { proposal, decision, .. } => (proposal, decision, None),
+            _ => return false,
+        };
+        let same = |known: &Proposal| {
+            known.waits(now)
+                && known.by == *by
+                && known.decision == *wanted
+                && on.is_none_or(|ground| known.ground.as_ref() == Some(ground))
+        };
+        self.proposals.get(proposal).is_some_and(|known| same(known))
+    }
+
     /// Names that a fact needs for its operator alone, as (scope, name).
     pub fn claims(&self, fact: &Fact) -> Vec<(&'static str, String)> {
         match fact {
             Fact::Registered { entity } => vec![("edrpou", entity.edrpou.to_string())],
             Fact::Confirmed { proposal } => match self.proposals.get(proposal).map(|waiting| &waiting.decision) {
-                Some(Decision::Activate { number, .. }) => vec![("licence", number.to_string())],
+                // As it is written, too: processes of an earlier version compare that alone.
+                Some(Decision::Activate { number, .. }) => {
+                    vec![("licence", text::folded(number.as_str())), ("licence", number.to_string())]
+                }
                 Some(Decision::AddKey { jwk, .. }) => vec![("key", jwk.thumbprint())],
                 _ => vec![],
             },
@@ -208,14 +238,20 @@ impl Operator {
 
     fn pay(&self, licence: u32, paid_at: Moment, document: Line<200>, now: UnixMillis) -> Result<Fact, Refusal> {
         let found = self.known(licence)?;
-        if found.state_at(now) != LicenceState::FeeDue {
-            return conflict(format!("no fee is due for licence {licence}: it is {:?}", found.state_at(now)));
+        let state = found.state_at(now);
+        if state != LicenceState::FeeDue {
+            return conflict(format!("no fee is due for licence {licence}: it is {}", word(&state)));
         }
-        if found.fee_paid_at.is_some() {
-            return conflict(format!("the fee of licence {licence} is paid"));
+        // Said again it corrects what was said before, up to the entry in the register: the clock of the entry runs from it.
+        if found.fee_paid_at == Some(paid_at.0) && found.fee_document.as_ref() == Some(&document) {
+            return conflict(format!("the fee of licence {licence} is paid: nothing would change"));
         }
-        if paid_at.0 > now {
+        if paid_at.0.0 > now.0.saturating_add(keys::SKEW_MS) {
             return invalid("/paid_at", "lies in the future");
+        }
+        // In this state since it was billed.
+        if paid_at.0.0 < found.since.0.saturating_sub(keys::SKEW_MS) {
+            return invalid("/paid_at", format!("lies before {}, when the fee was asked for", found.since));
         }
         Ok(Fact::Paid { licence, paid_at, document })
     }
@@ -228,7 +264,7 @@ impl Operator {
         let state = self.known(licence)?.state_at(now);
         match licence::after(state, step) {
             Some(_) => Ok(()),
-            None => conflict(format!("licence {licence} is {state:?}: it can't take the step {step:?}")),
+            None => conflict(format!("licence {licence} is {}: it can't take the step {}", word(&state), word(&step))),
         }
     }
 
@@ -269,8 +305,8 @@ impl Operator {
     /// Whether a decision may be proposed: its values, and the state.
     pub(super) fn check(&self, decision: &Decision, now: UnixMillis, issuer: &str) -> Result<(), Refusal> {
         match decision {
-            Decision::Activate { expires, .. } if expires.0 <= now => {
-                return invalid("/decision/expires", "lies in the past");
+            Decision::Activate { expires, .. } => {
+                check::end_of_licence(expires.0, now).or_else(|why| invalid("/decision/expires", why))?
             }
             Decision::Place { places, .. } => check::places(places, "/decision/places")?,
             Decision::AddKey { jwk, env, not_before, expires, proof } => {
@@ -297,9 +333,9 @@ impl Operator {
             Decision::Resume { licence } => step(licence, Step::Resume),
             Decision::Revoke { licence, .. } => step(licence, Step::Revoke),
             Decision::Surrender { licence } => step(licence, Step::Surrender),
-            Decision::Place { licence, .. } => match self.known(*licence)?.state_at(now) {
-                state if licence::is_over(state) => conflict(format!("licence {licence} is {state:?}")),
-                _ => Ok(()),
+            Decision::Place { licence, places } => match self.known(*licence)?.state_at(now) {
+                state if licence::is_over(state) => conflict(format!("licence {licence} is {}", word(&state))),
+                _ => check::own_domains(places),
             },
             Decision::AddKey { expires, .. } if expires.0 <= now => {
                 conflict("the key would be over by now: propose it anew with a later end")

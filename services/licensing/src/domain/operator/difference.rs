@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Operator;
-use crate::domain::calendar::Calendar;
 use crate::domain::history::{BadHistory, Event};
 
 /// A member that differs between two versions.
@@ -23,20 +22,17 @@ pub struct Difference {
 
 impl Operator {
     /// Takes in the next change of its history as [`Operator::follow`] does, and tells what it changed. Both sides are shown at the
-    /// moment of the change: what time alone had done by then, such as the end of a licence or of a proposal, is nobody's change.
+    /// moment of the change: what time alone had done by then, such as the end of a licence or of a proposal, is nobody's change. Clocks
+    /// are not of it: they are computed by the calendar of who looks, and what was told once must be told for ever.
     ///
     /// # Errors
     /// [`BadHistory`]; it is as before.
-    pub fn follow_telling(
-        &mut self,
-        bytes: &[u8],
-        calendar: &Calendar,
-    ) -> Result<(Event<Value>, Vec<Difference>), BadHistory> {
+    pub fn follow_telling(&mut self, bytes: &[u8]) -> Result<(Event<Value>, Vec<Difference>), BadHistory> {
         let version = self.head.version + 1;
         let event: Event<Value> = serde_json::from_slice(bytes)
             .map_err(|error| BadHistory::Unreadable { version, reason: error.to_string() })?;
         let at = UnixMillis::parse(&event.at).unwrap_or(self.head.at);
-        let shown = |operator: &Self| json!(operator.view(calendar, at));
+        let shown = |operator: &Self| json!(operator.recorded(at));
         let before = if version == 1 { Value::Object(Map::new()) } else { shown(self) };
         self.follow(bytes)?;
         let mut found = differences(&before, &shown(self));

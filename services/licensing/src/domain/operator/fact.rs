@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::keys::PublicJwk;
 use super::licence::{Fee, Places};
 use crate::domain::edrpou::Edrpou;
+use crate::domain::tagged::tagged;
 use crate::domain::text::Line;
 
 /// Who an operator is. Contacts are of the organisation, never of a person.
@@ -45,89 +46,90 @@ pub struct Ground {
     pub document_hash: Hash,
 }
 
-/// What takes two people: one proposes it, another confirms it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Decision {
-    /// Grant a licence.
-    Approve {
-        /// Which application.
-        licence: u32,
-    },
-    /// Do not grant it, or take the grant back because the fee was not paid.
-    Refuse {
-        /// Which application.
-        licence: u32,
-        /// Why.
-        reason: Line<1000>,
-    },
-    /// Enter it in the register: from now on the operator may take wagers.
-    Activate {
-        /// Which licence.
-        licence: u32,
-        /// Its number in the register.
-        number: Line<40>,
-        /// Up to when it holds.
-        expires: Moment,
-    },
-    /// Wagers must stop.
-    Suspend {
-        /// Which licence.
-        licence: u32,
-        /// Why.
-        reason: Line<1000>,
-    },
-    /// Wagers may go on.
-    Resume {
-        /// Which licence.
-        licence: u32,
-    },
-    /// Take it away.
-    Revoke {
-        /// Which licence.
-        licence: u32,
-        /// Why.
-        reason: Line<1000>,
-    },
-    /// Take note that it is given back.
-    Surrender {
-        /// Which licence.
-        licence: u32,
-    },
-    /// Take other venues, domains or apps into a licence.
-    Place {
-        /// Which licence.
-        licence: u32,
-        /// All of them, the ones that stay included.
-        places: Places,
-    },
-    /// Let a key sign.
-    AddKey {
-        /// The public key.
-        jwk: PublicJwk,
-        /// Live or test.
-        env: Env,
-        /// From when.
-        not_before: Moment,
-        /// Up to when.
-        expires: Moment,
-        /// A compact JWS by the key about itself.
-        proof: String,
-    },
-    /// A key must not sign any more, and tokens given for it end.
-    RevokeKey {
-        /// Its thumbprint.
-        kid: String,
-        /// Why.
-        reason: Line<1000>,
-    },
-    /// Whether batches must be signed by one of the keys.
-    RequireSignature {
-        /// Whether.
-        required: bool,
-    },
-    /// Let the operator send records of the market.
-    GoLive {},
+tagged! {
+    /// What takes two people: one proposes it, another confirms it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Decision {
+        /// Grant a licence.
+        Approve {
+            /// Which application.
+            licence: u32,
+        },
+        /// Do not grant it, or take the grant back because the fee was not paid.
+        Refuse {
+            /// Which application.
+            licence: u32,
+            /// Why.
+            reason: Line<1000>,
+        },
+        /// Enter it in the register: from now on the operator may take wagers.
+        Activate {
+            /// Which licence.
+            licence: u32,
+            /// Its number in the register.
+            number: Line<40>,
+            /// Up to when it holds.
+            expires: Moment,
+        },
+        /// Wagers must stop.
+        Suspend {
+            /// Which licence.
+            licence: u32,
+            /// Why.
+            reason: Line<1000>,
+        },
+        /// Wagers may go on.
+        Resume {
+            /// Which licence.
+            licence: u32,
+        },
+        /// Take it away.
+        Revoke {
+            /// Which licence.
+            licence: u32,
+            /// Why.
+            reason: Line<1000>,
+        },
+        /// Take note that it is given back.
+        Surrender {
+            /// Which licence.
+            licence: u32,
+        },
+        /// Take other venues, domains or apps into a licence.
+        Place {
+            /// Which licence.
+            licence: u32,
+            /// All of them, the ones that stay included.
+            places: Places,
+        },
+        /// Let a key sign.
+        AddKey {
+            /// The public key.
+            jwk: PublicJwk,
+            /// Live or test.
+            env: Env,
+            /// From when.
+            not_before: Moment,
+            /// Up to when.
+            expires: Moment,
+            /// A compact JWS by the key about itself.
+            proof: String,
+        },
+        /// A key must not sign any more, and tokens given for it end.
+        RevokeKey {
+            /// Its thumbprint.
+            kid: String,
+            /// Why.
+            reason: Line<1000>,
+        },
+        /// Whether batches must be signed by one of the keys.
+        RequireSignature {
+            /// Whether.
+            required: bool,
+        },
+        /// Let the operator send records of the market.
+        GoLive {},
+    }
 }
 
 /// A moment: RFC 3339 UTC with milliseconds on the wire.
@@ -139,7 +141,7 @@ impl TryFrom<String> for Moment {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let read = contracts::time::UnixNanos::parse(&text).map(|at| Self(UnixMillis(at.0.div_euclid(1_000_000))));
-        read.ok_or("a moment is RFC 3339 in UTC, such as 2026-11-23T09:00:00Z")
+        read.ok_or("a moment is RFC 3339 in UTC, up to the year 2261, such as 2026-11-23T09:00:00Z")
     }
 }
 

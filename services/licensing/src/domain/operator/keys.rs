@@ -109,12 +109,23 @@ struct JwsHeader {
     alg: String,
     typ: Option<String>,
     kid: Option<String>,
-    crit: Option<serde_json::Value>,
-    jku: Option<serde_json::Value>,
-    jwk: Option<serde_json::Value>,
-    x5u: Option<serde_json::Value>,
-    x5c: Option<serde_json::Value>,
-    b64: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    jku: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    jwk: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    x5u: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    x5c: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    b64: bool,
+}
+
+/// A member that is there is there, whatever it holds: `null`, too.
+fn is_there<'de, D: serde::Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(value).map(|_| true)
 }
 
 /// A compact JWS, taken apart and not verified.
@@ -139,12 +150,12 @@ impl<'a> Jws<'a> {
         let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| BadKey::Jws);
         let header: JwsHeader = serde_json::from_slice(&bytes(header)?).map_err(|_| BadKey::Jws)?;
         let forbidden = [
-            ("crit", header.crit.is_some()),
-            ("jku", header.jku.is_some()),
-            ("jwk", header.jwk.is_some()),
-            ("x5u", header.x5u.is_some()),
-            ("x5c", header.x5c.is_some()),
-            ("b64", header.b64.is_some()),
+            ("crit", header.crit),
+            ("jku", header.jku),
+            ("jwk", header.jwk),
+            ("x5u", header.x5u),
+            ("x5c", header.x5c),
+            ("b64", header.b64),
         ];
         if let Some((name, _)) = forbidden.into_iter().find(|(_, there)| *there) {
             return Err(BadKey::Header(name));

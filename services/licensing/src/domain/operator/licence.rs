@@ -5,7 +5,7 @@ use contracts::registry::{ActiveTime, LicenceKind, LicenceStanding, LicenceState
 use serde::{Deserialize, Serialize};
 
 use crate::domain::sites::domain_name::DomainName;
-use crate::domain::text::Line;
+use crate::domain::text::{self, Line};
 
 /// What can happen to a licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -126,8 +126,10 @@ pub struct Licence {
     pub since: UnixMillis,
     /// What is to be paid, once it is asked for.
     pub fee: Option<Fee>,
-    /// When it was paid.
+    /// When it was paid, as was said last.
     pub fee_paid_at: Option<UnixMillis>,
+    /// The number of that payment.
+    pub fee_document: Option<Line<200>>,
     /// Up to when the licence holds, once it is entered in the register.
     pub expires: Option<UnixMillis>,
     /// When it was active, the last time open while it is.
@@ -146,6 +148,7 @@ impl Licence {
             since: at,
             fee: None,
             fee_paid_at: None,
+            fee_document: None,
             expires: None,
             active: Vec::new(),
         }
@@ -160,6 +163,11 @@ impl Licence {
     /// Whether it was ever in the register.
     pub fn was_active(&self) -> bool {
         !self.active.is_empty()
+    }
+
+    /// Whether its number in the register is this one, however it is written.
+    pub fn has_number(&self, number: &str) -> bool {
+        self.number.as_ref().is_some_and(|own| text::folded(own.as_str()) == text::folded(number))
     }
 
     /// Its domains, while it is in the register. Time ends that without a fact, so each has its end with it.

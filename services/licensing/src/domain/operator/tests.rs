@@ -6,6 +6,7 @@ mod history;
 mod register;
 mod requests;
 mod room;
+mod values;
 
 use contracts::registry::{Env, Flag, LicenceKind, LicenceState};
 use contracts::{Hash, OperatorId, UnixMillis};
@@ -224,7 +225,7 @@ fn the_register_is_entered_only_when_the_fee_is_paid() {
     desk.decided(Decision::Approve { licence: 1 }).expect("approved");
     desk.done(1, Command::Bill { licence: 1, fee: Fee { amount: 1, currency: "UAH".into() } });
     assert_eq!(desk.decided(activate(desk.now)), Err(Refusal::Conflict("the fee of licence 1 is not paid".to_owned())));
-    let future = Moment(UnixMillis(desk.now + 10_000));
+    let future = Moment(UnixMillis(desk.now + 61_000));
     let document: crate::domain::text::Line<200> = "п-1".parse().expect("a line");
     let refused = desk.try_do(1, Command::Pay { licence: 1, paid_at: future, document });
     assert!(matches!(refused, Err(Refusal::Invalid { pointer, .. }) if pointer == "/paid_at"));
@@ -363,7 +364,7 @@ proptest! {
                 3 => decision(Decision::Approve { licence: 1 }),
                 4 => decision(Decision::Refuse { licence: 1, reason: reason() }),
                 5 => Command::Bill { licence: 1, fee: Fee { amount: 1, currency: "UAH".into() } },
-                6 => Command::Pay { licence: 1, paid_at: Moment(UnixMillis(1)), document: "1".parse().expect("a line") },
+                6 => Command::Pay { licence: 1, paid_at: Moment(UnixMillis(desk.now)), document: "1".parse().expect("a line") },
                 7 => decision(activate(desk.now)),
                 8 => decision(Decision::Suspend { licence: 1, reason: reason() }),
                 9 => decision(Decision::Resume { licence: 1 }),

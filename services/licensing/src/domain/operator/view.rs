@@ -7,6 +7,7 @@ use contracts::registry::{Env, LicenceKind, LicenceState};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::certificate::CertificateView;
 use super::fact::{Decision, Ground, LegalEntity};
 use super::keys::Key;
 use super::licence::{Fee, Licence, Places};
@@ -38,6 +39,9 @@ pub struct OperatorView<'a> {
     /// The clock of its integration, once it is in the register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integration: Option<Clock>,
+    /// The certificate of the published checks, once one is filed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateView>,
     /// Since when it sends records of the market.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live_since: Option<String>,
@@ -162,13 +166,18 @@ fn as_some_text<S: serde::Serializer>(at: &Option<UnixMillis>, serializer: S) ->
     }
 }
 
+/// The clock of a licence's entry in the register, once its fee is paid. Of an application that was refused no entry is due, whatever was
+/// paid.
+fn register_entry(licence: &Licence, calendar: &Calendar, now: UnixMillis) -> Option<Clock> {
+    let entered = licence.active.first().map(|time| time.from);
+    let paid_at = licence.fee_paid_at.filter(|_| licence.state_at(now) != LicenceState::Refused)?;
+    Some(Clock::new(calendar.within_one_business_day(paid_at), entered, now))
+}
+
 impl<'a> LicenceView<'a> {
-    fn new(licence: &'a Licence, calendar: &Calendar, now: UnixMillis) -> Self {
-        let entered = licence.active.first().map(|time| time.from);
-        let entry = |paid| Clock::new(calendar.within_one_business_day(paid), entered, now);
+    /// Without its clock.
+    fn new(licence: &'a Licence, now: UnixMillis) -> Self {
         let state = licence.state_at(now);
-        // Of an application that was refused no entry is due, whatever was paid.
-        let due = licence.fee_paid_at.filter(|_| state != LicenceState::Refused);
         let since = if state == licence.state { licence.since } else { licence.expires.unwrap_or(licence.since) };
         Self {
             id: licence.id,
@@ -179,7 +188,7 @@ impl<'a> LicenceView<'a> {
             expires: licence.expires.map(|at| at.to_string()),
             fee: licence.fee.as_ref(),
             fee_paid_at: licence.fee_paid_at.map(|at| at.to_string()),
-            register_entry: due.map(entry),
+            register_entry: None,
             places: &licence.places,
         }
     }
@@ -212,15 +221,27 @@ impl<'a> ProposalView<'a> {
         }
     }
 
-    /// A request as it is shown to who made it.
+    /// A request as it is shown to who made it: the same before and after a clerk has taken it up.
     fn asked(id: &uuid::Uuid, request: &'a Proposal) -> Self {
-        Self { endorsed_by: None, ground: None, ..Self::new(id, request) }
+        let expires = request.asked_until.to_string();
+        Self { endorsed_by: None, ground: None, expires, ..Self::new(id, request) }
     }
 }
 
 impl Operator {
-    /// As it is shown to clerks at a moment.
+    /// As it is shown to clerks at a moment, with what is due by this calendar.
     pub fn view(&self, calendar: &Calendar, now: UnixMillis) -> OperatorView<'_> {
+        let mut view = self.recorded(now);
+        view.integration = self.integration(calendar, now);
+        view.certificate = self.certificate_shown(true);
+        for (shown, licence) in view.licences.iter_mut().zip(&self.licences) {
+            shown.register_entry = register_entry(licence, calendar, now);
+        }
+        view
+    }
+
+    /// What its history alone says of it at a moment, whatever holidays are set today.
+    pub(super) fn recorded(&self, now: UnixMillis) -> OperatorView<'_> {
         OperatorView {
             id: self.id.to_string(),
             version: self.head.version,
@@ -229,9 +250,11 @@ impl Operator {
             entity: self.entity.as_ref(),
             stage: self.stage(),
             registered_at: self.registered_at().map(|at| at.to_string()),
-            integration: self.integration(calendar, now),
+            integration: None,
+            // How long it counts is a rule of today, as clocks are.
+            certificate: self.certificate_shown(false),
             live_since: self.live_since.map(|at| at.to_string()),
-            licences: self.licences.iter().map(|licence| LicenceView::new(licence, calendar, now)).collect(),
+            licences: self.licences.iter().map(|licence| LicenceView::new(licence, now)).collect(),
             keys: self.keys.iter().map(KeyView::new).collect(),
             signature_required: self.signature_required,
             proposals: self
@@ -243,10 +266,16 @@ impl Operator {
         }
     }
 
+    fn certificate_shown(&self, with_end: bool) -> Option<CertificateView> {
+        CertificateView::new(self.certificate.as_deref()?, with_end)
+    }
+
     /// Its keys, and what it asked for itself and waits, as it is shown to the operator; what clerks propose, and how far they are with
     /// what it asked for, is not its to see yet.
     pub fn own_keys(&self, now: UnixMillis) -> OwnKeys<'_> {
-        let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| proposal.is_request() && proposal.waits(now);
+        let own = |(_, proposal): &(&uuid::Uuid, &Arc<Proposal>)| {
+            proposal.is_request() && proposal.waits(now) && proposal.asked_until > now
+        };
         OwnKeys {
             version: self.head.version,
             keys: self.keys.iter().map(KeyView::new).collect(),
@@ -269,7 +298,7 @@ impl Operator {
     /// Whether it is late now with an entry in the register or with its way into the market.
     pub fn is_late(&self, calendar: &Calendar, now: UnixMillis) -> bool {
         let late = |clock: Clock| clock.overdue && clock.done.is_none();
-        let entry = |licence: &Licence| LicenceView::new(licence, calendar, now).register_entry.is_some_and(late);
+        let entry = |licence: &Licence| register_entry(licence, calendar, now).is_some_and(late);
         self.integration(calendar, now).is_some_and(late) || self.licences.iter().any(entry)
     }
 }

@@ -9,6 +9,7 @@ use super::licensed::Licensed;
 use super::list::Conflict;
 use super::measure::Measure;
 use super::proposal::{Phase, Proposal};
+use super::rpz::Zone;
 use super::state::Sites;
 use crate::domain::history::{Author, Change, EntityId, TooLarge};
 use crate::domain::operator::fact::{Ground, Moment};
@@ -43,6 +44,11 @@ pub enum Order {
     },
     /// Put in force what was announced for a day that has come.
     Begin,
+    /// Let the zone have this form.
+    SetZone {
+        /// Which.
+        zone: Zone,
+    },
 }
 
 /// What orders are held against, beside the state.
@@ -63,7 +69,7 @@ pub struct Circumstances<'a> {
 pub enum Decided {
     /// The next change of the history.
     Change(Change),
-    /// It was done before: the same proposal is there.
+    /// It was done before: the same proposal is there, or the zone has this form.
     Already,
 }
 
@@ -125,6 +131,11 @@ impl Sites {
                 Err(Refusal::OtherProposal(*id))
             };
         }
+        if let Order::SetZone { zone } = &order
+            && self.list().zone() == Some(zone)
+        {
+            return Ok(Decided::Already);
+        }
         if version.is_some_and(|version| version != self.head().version) {
             return Err(Refusal::Stale { version: self.head().version });
         }
@@ -150,6 +161,7 @@ impl Sites {
             }
             Order::Begin if !self.list().is_due(around.day) => return Err(Refusal::NothingDue),
             Order::Begin => Fact::Began { day: around.day },
+            Order::SetZone { zone } => Fact::ZoneSet { zone },
         };
         let (change, _) = self.head().next(EntityId::SITES, now, by, fact).map_err(Refusal::TooLarge)?;
         Ok(Decided::Change(change))

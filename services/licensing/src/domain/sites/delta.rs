@@ -37,6 +37,9 @@ pub enum NoDelta {
     /// Too much changed since.
     #[error("too much changed since this serial")]
     TooFar,
+    /// The zone was set otherwise since: none of its records need be what it was.
+    #[error("the zone was set otherwise since this serial")]
+    OtherZone,
 }
 
 impl BlockList {

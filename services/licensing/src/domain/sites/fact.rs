@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::measure::{Measure, day};
+use super::rpz::Zone;
 use crate::domain::operator::fact::{Ground, Moment};
 use crate::domain::text::Line;
 
@@ -38,6 +39,12 @@ pub enum Fact {
         proposal: Uuid,
         /// Why.
         reason: Line<1000>,
+    },
+    /// The zone got another form, by the settings of a process that was started. What is served is the last that was set, by every
+    /// process, whatever its own settings: one serial is one zone.
+    ZoneSet {
+        /// The form.
+        zone: Zone,
     },
     /// A day came: what was announced for it, or for a day before it, is in force.
     Began {

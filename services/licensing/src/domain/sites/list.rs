@@ -1,6 +1,7 @@
 //! The list: what confirmed decisions add up to.
 
 mod past;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use jiff::civil::Date;
 use super::domain_name::DomainName;
 use super::licensed::Licensed;
 use super::measure::{Measure, Place};
+use super::public_suffix::PublicSuffix;
+use super::rpz::Zone;
 use super::serial::Serial;
 use super::standing::{Entry, Lifting, Resolution, Standing, Step, What};
 use super::subject::Subject;
@@ -23,9 +26,11 @@ pub struct BlockList {
     subjects: BTreeMap<Subject, Dossier>,
     announced: BTreeSet<(Date, Subject)>,
     blocked: usize,
+    /// The forms that the zone was set to, each with the revision that this made.
+    zones: Vec<(usize, Arc<Zone>)>,
 }
 
-/// A change of what is in force.
+/// A change of what is in force, or of the form in which the zone tells it.
 #[derive(Debug)]
 struct Revision {
     at: UnixMillis,
@@ -58,6 +63,9 @@ pub enum Obstacle {
     /// An entry about it has not ended.
     #[error("it is in the list")]
     AlreadyListed,
+    /// Others have their domains under it, by the word of a registry.
+    #[error("it is a public suffix: block the domains under it one by one")]
+    PublicSuffix,
     /// There is no entry about it that could end.
     #[error("it is not in the list")]
     NotListed,
@@ -75,15 +83,15 @@ impl BlockList {
     /// A list with nothing in it. The first revision gets the serial after `origin`.
     pub fn new(origin: Serial) -> Self {
         let (subjects, announced) = (BTreeMap::new(), BTreeSet::new());
-        Self { origin, revisions: Vec::new(), subjects, announced, blocked: 0 }
+        Self { origin, revisions: Vec::new(), subjects, announced, blocked: 0, zones: Vec::new() }
     }
 
-    /// The serial: one more for every change of what is in force.
+    /// The serial: one more for every change of what is in force, and of the form of the zone.
     pub fn serial(&self) -> Serial {
         self.origin.after(self.revisions.len())
     }
 
-    /// When what is in force last changed. `None` when nothing ever was.
+    /// When the serial went on last. `None` when it never did.
     pub fn changed_at(&self) -> Option<UnixMillis> {
         self.revisions.last().map(|revision| revision.at)
     }
@@ -109,8 +117,13 @@ impl BlockList {
             let reason = if self.standing(&block.subject).is_listed() {
                 Obstacle::AlreadyListed
             } else {
-                let (domain, operator) = licensed?.touched(block.subject.site()?)?;
-                Obstacle::Licensed { domain: domain.clone(), operator }
+                let (licensed, site) = (licensed?, block.subject.site()?);
+                match (site.public_suffix(), licensed.touched(site)) {
+                    // By its owner's word alone: a list that anybody can add to must keep nothing from being blocked.
+                    (Some(PublicSuffix::Registry), _) => Obstacle::PublicSuffix,
+                    (_, Some((domain, operator))) => Obstacle::Licensed { domain: domain.clone(), operator },
+                    _ => return None,
+                }
             };
             Some(Conflict { place: Place::Block(n), subject: block.subject.clone(), reason })
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use contracts::Hash;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
@@ -127,6 +127,9 @@ impl TryFrom<Unchecked> for Measure {
 pub fn read_day(text: &str) -> Option<Date> {
     text.parse().ok().filter(|date: &Date| date.to_string() == text)
 }
+
+/// Days that a block may begin on: others are slips of the pen, which would stand in the public feeds.
+pub const BLOCKED_FROM: std::ops::RangeInclusive<Date> = date(2000, 1, 1)..=date(2099, 12, 31);
 
 /// A date as ISO 8601 text.
 pub(super) mod day {

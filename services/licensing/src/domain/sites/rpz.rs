@@ -2,23 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::delta::NoDelta;
 use super::domain_name::{DomainName, NAME_CHARS_MAX};
 use super::feeds::{Feed, changed_text, push};
 use super::list::BlockList;
 use super::serial::Serial;
 
-/// How long a resolver may go on with an answer, and with there being none, in seconds.
-const TTL_S: u32 = 300;
-/// How often a secondary asks for the serial, in seconds.
-const REFRESH_S: u32 = 300;
-/// How soon it asks again after a failure, in seconds.
-const RETRY_S: u32 = 60;
-/// How long a secondary goes on without its primary, in seconds: blocking outlives an outage of four weeks.
-const EXPIRE_S: u32 = 4 * 7 * 86_400;
-
-/// The zone that carries the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The zone that carries the list, in all that its records have beside the list: whoever changes a member changes what the zone
+/// is under the same serial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Zone {
     /// Its name.
     pub origin: DomainName,
@@ -28,15 +23,39 @@ pub struct Zone {
     pub contact: DomainName,
     /// What a resolver answers for a blocked name.
     pub answer: Answer,
+    /// How long others go on with what they have of it.
+    pub times: Times,
 }
 
 /// What a resolver answers for a blocked name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// That there is no such name: `CNAME .`.
     NoSuchName,
     /// The addresses of the host that explains the block.
     Garden(DomainName),
+}
+
+/// How long others go on with what they have of a zone, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Times {
+    /// How long a resolver goes on with an answer, and with there being none.
+    pub ttl_s: u32,
+    /// How often a secondary asks for the serial.
+    pub refresh_s: u32,
+    /// How soon it asks again after a failure.
+    pub retry_s: u32,
+    /// How long a secondary goes on without its primary.
+    pub expire_s: u32,
+}
+
+impl Default for Times {
+    /// Blocking outlives an outage of four weeks.
+    fn default() -> Self {
+        Self { ttl_s: 300, refresh_s: 300, retry_s: 60, expire_s: 4 * 7 * 86_400 }
+    }
 }
 
 /// A policy zone as it is served.
@@ -69,12 +88,16 @@ pub fn rpz(list: &BlockList, zone: &Zone) -> ZoneFeed {
 
 /// What changed of the zone since a serial: the records of an incremental transfer (RFC 1995 §4, one difference that
 /// sums up all, §5) in the form of a master file. The SOA of now, the SOA the reader has, the records that go, the SOA
-/// of now, the records that come, the SOA of now; where nothing changed, that SOA alone.
+/// of now, the records that come, the SOA of now; where nothing changed, that SOA alone. Of a zone that had another form then, of another
+/// name even, there is none.
 ///
 /// # Errors
 /// [`NoDelta`]
 pub fn rpz_delta(list: &BlockList, zone: &Zone, since: Serial) -> Result<Feed, NoDelta> {
     let revisions = list.revisions_told_since(since)?;
+    if list.zone_was_set_in_last(revisions) {
+        return Err(NoDelta::OtherZone);
+    }
     let (serial, changed) = (list.serial(), changed_text(list.changed_at()));
     let mut file =
         File::new(zone, &format!("Changes of the blocked domains, since {since}, serial {serial}, changed {changed}"));
@@ -107,13 +130,13 @@ impl<'a> File<'a> {
             Answer::NoSuchName => " CNAME .\n".to_owned(),
             Answer::Garden(host) => format!(" CNAME {host}.\n"),
         };
-        let head = format!("; {title}\n$ORIGIN {}.\n$TTL {TTL_S}\n", zone.origin);
+        let head = format!("; {title}\n$ORIGIN {}.\n$TTL {}\n", zone.origin, zone.times.ttl_s);
         Self { zone, action, bytes: head.into_bytes(), domains_left_out: 0, wildcards_left_out: 0 }
     }
 
     fn soa(&mut self, serial: Serial) {
-        let Zone { server, contact, .. } = self.zone;
-        let times = format!("{REFRESH_S} {RETRY_S} {EXPIRE_S} {TTL_S}");
+        let Zone { server, contact, times: Times { ttl_s, refresh_s, retry_s, expire_s }, .. } = self.zone;
+        let times = format!("{refresh_s} {retry_s} {expire_s} {ttl_s}");
         push(&mut self.bytes, &[&format!("@ IN SOA {server}. {contact}. {serial} {times}\n")]);
     }
 

@@ -7,6 +7,7 @@ use super::list::BlockList;
 use super::proposal::{Phase, Proposal, Proposals};
 use super::serial::Serial;
 use super::standing::Resolution;
+use crate::domain::calendar::Calendar;
 use crate::domain::history::{BadHistory, EntityId, Event, Head};
 use crate::domain::operator::request::CLERK_ROLES;
 
@@ -75,9 +76,15 @@ impl Sites {
         Event { by, fact, .. }: Event<Fact>,
         Head { version, at, .. }: Head,
     ) -> Result<(), &'static str> {
-        // What time brings is written by licensing itself.
-        if !matches!(fact, Fact::Began { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
+        // What time and settings bring is written by licensing itself.
+        if !matches!(fact, Fact::Began { .. } | Fact::ZoneSet { .. }) && !CLERK_ROLES.contains(&by.role.as_str()) {
             return Err("who is no clerk did what clerks do");
+        }
+        // A day that had not come puts in force what was announced, before its time.
+        if let Fact::Confirmed { day, .. } | Fact::Began { day } = &fact
+            && *day > Calendar::latest_day(at)
+        {
+            return Err("its day had not come");
         }
         match fact {
             Fact::Proposed { proposal: id, .. } if self.proposals.get(id).is_some() => return Err("proposed twice"),
@@ -106,6 +113,8 @@ impl Sites {
                 open.ok_or("no such proposal was open")?;
                 self.proposals.close(id, Phase::Declined { by, at, reason });
             }
+            Fact::ZoneSet { zone } if self.list.zone() == Some(&zone) => return Err("the zone had this form"),
+            Fact::ZoneSet { zone } => self.list.set_zone(zone, at),
             Fact::Began { day } if !self.list.is_due(day) => return Err("nothing was announced for this day"),
             Fact::Began { day } => self.list.begin(day, at),
         }

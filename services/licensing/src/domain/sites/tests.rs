@@ -17,7 +17,7 @@ use super::domain_name::DomainName;
 use super::licensed::Licensed;
 use super::list::BlockList;
 use super::measure::{Block, Evidence, Lift, Measure};
-use super::rpz::{Answer, Zone};
+use super::rpz::{Answer, Times, Zone};
 use super::state::Sites;
 use super::subject::{SocialAccount, Subject};
 use crate::domain::history::Author;
@@ -139,5 +139,6 @@ fn zone() -> Zone {
         server: domain("ns.example.ua"),
         contact: domain("hostmaster.example.ua"),
         answer: Answer::NoSuchName,
+        times: Times::default(),
     }
 }

@@ -140,4 +140,6 @@ pub enum SitesFact {
     Declined,
     /// A day came: what was announced for it is in force.
     Began,
+    /// The policy zone was set otherwise: its records are others.
+    ZoneSet,
 }

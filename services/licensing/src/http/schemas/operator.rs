@@ -27,6 +27,9 @@ pub struct Operator {
     /// Its way into the market, once it is in the register: six months.
     #[schema(nullable = false)]
     integration: Option<Clock>,
+    /// The certificate of the published checks that is on file.
+    #[schema(nullable = false)]
+    certificate: Option<OperatorCertificate>,
     /// Since when it sends records of the market.
     #[schema(format = "date-time", nullable = false)]
     live_since: Option<String>,
@@ -57,6 +60,23 @@ pub enum Stage {
     Conformance,
     /// It sends records of the market.
     Live,
+}
+
+/// A certificate of the published checks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OperatorCertificate {
+    /// Who certified: `iss`.
+    #[schema(nullable = false)]
+    issuer: Option<String>,
+    /// The list of checks that was passed.
+    #[schema(nullable = false)]
+    checklist: Option<String>,
+    /// When it was issued.
+    #[schema(format = "date-time")]
+    issued_at: String,
+    /// Up to when it opens the way into the market.
+    #[schema(format = "date-time", nullable = false)]
+    counts_until: Option<String>,
 }
 
 /// Something that is due.

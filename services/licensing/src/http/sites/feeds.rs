@@ -31,7 +31,8 @@ const JOSE: &str = "application/jose";
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// The serial the reader has: only what changed since. 410 when that is none of this list's, or too long ago.
+    /// The serial the reader has: only what changed since. 410 when that is none of this list's, or too long ago; of
+    /// the zone also when it was set otherwise since.
     #[param(example = 17)]
     since: Option<u32>,
     /// A moment (RFC 3339 UTC) that has passed: the feed as it was served then. Its signature names the moment in the critical

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::schemas;
 use crate::domain::operator::fact::Ground;
-use crate::domain::sites::measure::{BadMeasure, Block, Evidence, Lift, Measure, Place, read_day};
+use crate::domain::sites::measure::{BLOCKED_FROM, BadMeasure, Block, Evidence, Lift, Measure, Place, read_day};
 use crate::domain::sites::subject::{SocialAccount, Subject};
 use crate::domain::text::Line;
 
@@ -168,9 +168,10 @@ impl Errors {
         let text = self.read(format!("{at}/evidence/text"), "bad-text", &form.evidence.text);
         let reference = self.read(format!("{at}/evidence/reference"), "bad-text", &form.evidence.reference);
         let hash = self.read(format!("{at}/evidence/hash"), "bad-hash", &form.evidence.hash);
-        let blocked_from = read_day(&form.blocked_from);
+        let blocked_from = read_day(&form.blocked_from).filter(|day| BLOCKED_FROM.contains(day));
         if blocked_from.is_none() {
-            self.add(format!("{at}/blocked_from"), "bad-date", "must be a date such as 2026-11-23");
+            let days = format!("from {} to {}", BLOCKED_FROM.start(), BLOCKED_FROM.end());
+            self.add(format!("{at}/blocked_from"), "bad-date", format!("must be a date such as 2026-11-23, {days}"));
         }
         let evidence = Evidence { text: text?, reference: reference?, hash: hash? };
         Some(Block { subject: subject?, evidence, blocked_from: blocked_from? })

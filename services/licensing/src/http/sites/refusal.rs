@@ -54,6 +54,7 @@ fn conflict(Conflict { place, subject, reason }: &Conflict) -> serde_json::Value
     };
     let code = match reason {
         Obstacle::AlreadyListed => "already-listed",
+        Obstacle::PublicSuffix => "public-suffix",
         Obstacle::NotListed => "not-listed",
         Obstacle::Licensed { .. } => "licensed",
     };

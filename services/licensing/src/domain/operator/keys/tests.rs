@@ -78,6 +78,8 @@ fn a_jws_that_brings_its_own_key_or_conditions_is_refused() {
         ("x5u", "\"https://x\""),
         ("x5c", "[]"),
         ("crit", "[]"),
+        ("crit", "null"),
+        ("jwk", "null"),
         ("b64", "false"),
     ] {
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","{member}":{value}}}"#));

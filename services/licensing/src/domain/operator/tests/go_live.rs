@@ -70,6 +70,31 @@ fn nobody_goes_live_on_an_old_certificate() {
 }
 
 #[test]
+fn a_certificate_is_shown_with_its_time_and_told_of_in_the_history() {
+    let mut desk = Desk::ready(0);
+    let calendar = crate::domain::calendar::Calendar::new("Europe/Kyiv", []).expect("a calendar");
+    // Issued 1,000 s after 1970 began; 184 days later it is the fourth of July.
+    let (issued, end) = (json!("1970-01-01T00:16:40.000Z"), json!("1970-07-04T00:16:40.000Z"));
+    let shown = json!(desk.operator.view(&calendar, UnixMillis(desk.now)));
+    assert_eq!(shown["certificate"], json!({"issued_at": issued, "counts_until": end}));
+    assert_eq!(json!(Desk::licensed(LicenceKind::Betting).operator.recorded(UnixMillis(0))).get("certificate"), None);
+
+    let told = |desk: &Desk| {
+        let mut operator = Operator::unknown(id());
+        let all = desk.changes.iter().map(|bytes| operator.follow_telling(bytes).expect("follows").1);
+        all.collect::<Vec<_>>().pop().expect("one")
+    };
+    let filed = json!(told(&desk));
+    // How long it counts is a rule and no fact.
+    assert!(
+        filed.as_array().expect("a list").contains(&json!({"pointer": "/certificate", "after": {"issued_at": issued}}))
+    );
+    desk.done(1, Command::Certify { certificate: certificate(DAY_MS) });
+    let next = json!({"pointer": "/certificate/issued_at", "before": issued, "after": "1970-01-02T00:00:00.000Z"});
+    assert_eq!(json!(told(&desk)), json!([next]));
+}
+
+#[test]
 fn what_is_needed_is_looked_at_when_it_is_confirmed() {
     let mut desk = Desk::ready(0);
     let proposal = desk.propose(Decision::GoLive {}).expect("proposed");

@@ -1,16 +1,14 @@
 //! What a history says that a change has changed.
 
 use super::*;
-use crate::domain::calendar::Calendar;
 use crate::domain::operator::difference::Difference;
 
 const DAY_MS: i64 = 86_400_000;
 
 /// The pointers that each change of a history tells of.
 fn told(desk: &Desk) -> Vec<Vec<Difference>> {
-    let calendar = Calendar::new("Europe/Kyiv", []).expect("a calendar");
     let mut operator = Operator::unknown(id());
-    let tell = |bytes: &Vec<u8>| operator.follow_telling(bytes, &calendar).expect("follows").1;
+    let tell = |bytes: &Vec<u8>| operator.follow_telling(bytes).expect("follows").1;
     let all = desk.changes.iter().map(tell).collect();
     assert_eq!(operator, desk.operator);
     all
@@ -31,6 +29,16 @@ fn what_time_did_is_nobodys_change() {
         after: Some(json!("ТОВ «Інша»")),
     };
     assert_eq!(told(&desk).last(), Some(&vec![expected]));
+}
+
+#[test]
+fn what_is_due_by_the_calendar_of_today_is_no_difference() {
+    let desk = Desk::licensed(LicenceKind::Betting);
+    let all = told(&desk);
+    let has = |pointer: &str| all.iter().flatten().any(|one| one.pointer == pointer);
+    // The fee was paid and the licence entered: both facts are told, and neither clock that they set going.
+    assert!(has("/licences/0/fee_paid_at") && has("/registered_at"));
+    assert!(!has("/integration") && !has("/licences/0/register_entry") && !json!(all).to_string().contains("\"due\""));
 }
 
 #[test]

@@ -70,9 +70,6 @@ fn one_clerk_and_a_request_decide_nothing() {
     let swapped = desk.try_do(2, endorse(asked));
     assert!(matches!(swapped, Err(Refusal::Invalid { pointer, .. }) if pointer == "/ground"), "it has its ground");
     assert_eq!(desk.operator.keys.len(), 2, "nothing changed");
-    // The operator sees that it waits, and not how far clerks are.
-    let own = json!(desk.operator.own_keys(UnixMillis(desk.now)));
-    assert_eq!((own["requests"][0].get("ground"), own["requests"][0].get("endorsed_by")), (None, None));
     let calendar = crate::domain::calendar::Calendar::new("Europe/Kyiv", []).expect("a calendar");
     let shown = json!(desk.operator.view(&calendar, UnixMillis(desk.now)));
     assert_eq!(
@@ -82,6 +79,23 @@ fn one_clerk_and_a_request_decide_nothing() {
     // Of a clerk's own proposal no ground is taken at its confirmation.
     let proposal = desk.propose(revoke(2)).expect("proposed");
     assert!(matches!(desk.try_do(2, endorse(proposal)), Err(Refusal::Invalid { .. })));
+}
+
+#[test]
+fn an_operator_does_not_see_that_a_clerk_has_taken_its_request_up() {
+    let mut desk = Desk::live();
+    let asked = desk.ask(revoke(1), Env::Live).expect("asked");
+    let until = desk.now + RULES.proposal_life_ms;
+    let shown = |desk: &Desk, now: i64| json!(desk.operator.own_keys(UnixMillis(now)).requests);
+    let before = shown(&desk, desk.now);
+    assert_eq!(before[0]["expires"], json!(UnixMillis(until).to_string()));
+    desk.now += 500;
+    desk.done(1, endorse(asked));
+    assert_eq!(shown(&desk, desk.now), before);
+    assert_eq!((shown(&desk, until - 1), shown(&desk, until)), (before, json!([])));
+    // Its second clerk has the time of a proposal all the same.
+    desk.now = until + 100;
+    desk.done(2, confirm(asked));
 }
 
 #[test]

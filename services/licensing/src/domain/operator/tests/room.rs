@@ -7,8 +7,8 @@ use crate::domain::operator::decide::WAITING_BYTES_MAX;
 
 /// A decision of half a megabyte.
 fn large() -> Decision {
-    let venue = "Київ, вул. Довга, ".to_owned() + &"x".repeat(280);
-    let venues = vec![venue.parse().expect("a line"); 1_000];
+    let venue = |n: usize| format!("Київ, вул. Довга, {n:0>280}");
+    let venues = (1..=1_000).map(|n| venue(n).parse().expect("a line")).collect();
     Decision::Place { licence: 1, places: Places { venues, ..Places::default() } }
 }
 

@@ -14,7 +14,7 @@ impl BlockList {
     /// the deltas that are made of it are those that were made then, byte for byte.
     pub fn as_of(&self, moment: UnixMillis) -> Self {
         let revisions = self.revisions.get(..self.revisions_at(moment)).unwrap_or_default().to_vec();
-        let mut then = Self { revisions, ..Self::new(self.origin) };
+        let mut then = Self { revisions, zones: self.zones.clone(), ..Self::new(self.origin) };
         for (subject, dossier) in &self.subjects {
             // A history does not go back in time: the steps of a subject stand in the order they were taken in.
             let taken = dossier.steps.partition_point(|step| self.taken_at(step) <= moment);

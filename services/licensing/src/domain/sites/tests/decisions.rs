@@ -11,6 +11,7 @@ use super::super::serial::Serial;
 use super::super::state::BadSites;
 use super::*;
 use crate::domain::history::{EntityId, Event};
+use crate::domain::operator::fact::Moment;
 
 fn conflict(place: Place, subject: Subject, reason: Obstacle) -> Refusal {
     Refusal::Conflicts(vec![Conflict { place, subject, reason }])
@@ -42,6 +43,29 @@ fn two_people_decide() {
         assert_eq!(world.order(Order::Confirm { proposal: id }, "bob"), Err(Refusal::ProposalOver("declined")));
     }
     assert_eq!(world.list().serial(), Serial(1));
+}
+
+#[test]
+fn a_name_that_a_registry_lets_others_have_theirs_under_is_not_blocked() {
+    let mut world = World::default();
+    let suffix = || conflict(Place::Block(0), site("com.pl"), Obstacle::PublicSuffix);
+    assert_eq!(world.propose(blocks([site("com.pl")])), Err(suffix()));
+    world.block(site("casino.com.pl"));
+    world.block(site("casino.blogspot.com"));
+    // Anybody can have a name put among the private suffixes: it must not keep the name from being blocked.
+    world.block(site("github.io"));
+    // What was proposed when nobody looked is not confirmed; what was confirmed then stays, and can be lifted.
+    let old = |sites: &mut Sites, fact: &Fact, by: &str| {
+        let (change, _) = sites.head().next(EntityId::SITES, NOW, &clerk(by), fact).expect("small");
+        sites.follow(&change.bytes).expect("it was taken then");
+    };
+    let (proposal, expires) = (Uuid::from_u128(500), Moment(UnixMillis(NOW.0 + LIFE_MS)));
+    let proposed = Fact::Proposed { proposal, expires, measure: blocks([site("com.pl")]), ground: ground("R-1") };
+    old(&mut world.sites, &proposed, "ann");
+    assert_eq!(world.order(Order::Confirm { proposal }, "bob"), Err(suffix()));
+    old(&mut world.sites, &Fact::Confirmed { proposal, day: TODAY }, "bob");
+    assert_eq!(world.list().blocked(), 4);
+    world.lift(site("com.pl"));
 }
 
 #[test]
@@ -144,9 +168,10 @@ fn an_entry_of_a_later_day_waits_for_it() {
     world.lift(site("never.ua"));
     assert_eq!(world.list().serial(), Serial(1), "nothing in force has changed");
 
-    world.later_days = 7;
+    let pass = |world: &mut World, days: i64| (world.later_days, world.later_ms) = (days, days * 86_400_000);
+    pass(&mut world, 7);
     assert_eq!(world.order(Order::Begin, "system"), Err(Refusal::NothingDue), "30 November");
-    world.later_days = 9;
+    pass(&mut world, 9);
     world.order(Order::Begin, "system").expect("a day late is due, too");
     assert_eq!((world.list().serial(), world.list().blocked()), (Serial(2), 3));
     assert_eq!(world.list().standing(&site("later.ua")).as_str(), "blocked");
@@ -204,6 +229,44 @@ fn the_history_alone_makes_the_list() {
     world.changes.iter().for_each(|bytes| again.follow(bytes).expect("follows"));
     assert_eq!(format!("{again:?}"), format!("{:?}", world.sites));
     assert!(matches!(again.follow(&world.changes[0]), Err(BadSites::History(_))), "twice");
+}
+
+#[test]
+fn no_day_comes_before_its_time() {
+    let mut world = World::default();
+    // It is 6:00 UTC on 23 November, the day before anywhere on earth the 24th.
+    let (tomorrow, next) = (date(2026, 11, 24), UnixMillis(NOW.0 + 4 * 3_600_000));
+    let announced = Measure::new(vec![block_from(site("a.ua"), tomorrow)], vec![]).expect("a measure");
+    world.carry_out(announced).expect("announced");
+    let id = world.propose(Measure::new(vec![block_from(site("b.ua"), tomorrow)], vec![]).expect("a measure"));
+    let confirmed = Fact::Confirmed { proposal: id.expect("proposed"), day: tomorrow };
+    let by = clerk("bob");
+    for fact in [Fact::Began { day: tomorrow }, confirmed] {
+        let write = |at: i64| {
+            let (change, _) =
+                world.sites.head().next(EntityId::SITES, UnixMillis(at), &by, fact.clone()).expect("small");
+            change.bytes
+        };
+        for at in [NOW.0, next.0 - 1] {
+            let refused = world.sites.clone().follow(&write(at));
+            assert_eq!(refused, Err(BadSites::Impossible { version: 4, reason: "its day had not come" }));
+        }
+        // From then on it is that day in some time zone, and the history does not say in which.
+        assert_eq!(world.sites.clone().follow(&write(next.0)), Ok(()));
+    }
+}
+
+#[test]
+fn a_zone_is_set_to_another_form_or_not_at_all() {
+    let mut world = World::default();
+    let zone = zone();
+    world.order(Order::SetZone { zone: zone.clone() }, "licensing").expect("set");
+    world.order(Order::SetZone { zone: zone.clone() }, "licensing").expect("it has this form");
+    assert_eq!((world.changes.len(), world.list().serial()), (1, Serial(1)));
+    let (change, _) =
+        world.sites.head().next(EntityId::SITES, NOW, &clerk("x"), Fact::ZoneSet { zone }).expect("small");
+    let reason = "the zone had this form";
+    assert_eq!(world.sites.follow(&change.bytes), Err(BadSites::Impossible { version: 2, reason }));
 }
 
 #[test]

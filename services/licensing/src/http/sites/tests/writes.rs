@@ -203,6 +203,12 @@ async fn a_form_tells_all_that_is_wrong_with_it() {
         "/lifts/1/reason bad-text",
     ];
     assert_eq!(told, expected);
+    for day in ["0000-01-01", "-000001-01-01", "1999-12-31", "2100-01-01"] {
+        let mut body = blocks(&["a.ua"]);
+        body["blocks"][0]["blocked_from"] = json!(day);
+        let refused = site.post("ann", "/v1/sites/proposals", Some(&body)).await.refused(422, "invalid-form");
+        assert_eq!(refused["errors"][0]["pointer"], "/blocks/0/blocked_from", "{day}");
+    }
     let twice =
         site.post("ann", "/v1/sites/proposals", Some(&blocks(&["b.ua", "B.ua."]))).await.refused(422, "invalid-form");
     assert_eq!(
