@@ -193,9 +193,13 @@ impl Bus {
                     Event::Connected => connection
                         .send_modify(|now| *now = Connections { made: now.made + 1, up: true, refused: false }),
                     Event::Disconnected | Event::Closed => connection.send_modify(|now| now.up = false),
-                    // The client tries again, with what the file holds then.
-                    Event::ClientError(error) if login::is_refusal(error) => {
-                        connection.send_modify(|now| now.refused = true);
+                    // It tries again, with what the file of the key holds then.
+                    Event::ClientError(error) => {
+                        let refused = login::is_refusal(error);
+                        connection.send_if_modified(|now| std::mem::replace(&mut now.refused, refused) != refused);
+                        if !refused {
+                            tracing::warn!(%event, "nats");
+                        }
                     }
                     Event::SlowConsumer(_) => tracing::error!(%event, "the client dropped messages"),
                     _ => tracing::warn!(%event, "nats"),
