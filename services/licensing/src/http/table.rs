@@ -39,7 +39,8 @@ impl Table {
 }
 
 /// A cell in quotes, whatever is in it. A text that a spreadsheet would take for a formula begins with an apostrophe; so does what follows
-/// a semicolon, at which a spreadsheet of Ukraine begins a new cell when it is not told otherwise, quotes or not.
+/// a semicolon, at which a spreadsheet of Ukraine begins a new cell when it is not told otherwise, quotes or not. A quotation mark there is
+/// no text yet.
 fn cell(text: &str) -> String {
     let mut cell = String::from("\"");
     let mut begins = true;
@@ -47,7 +48,7 @@ fn cell(text: &str) -> String {
         if begins && FORMULA.contains(&c) {
             cell.push('\'');
         }
-        begins = c == ';' || (begins && c == ' ');
+        begins = c == ';' || (begins && matches!(c, ' ' | '"'));
         cell.push(c);
         if c == '"' {
             cell.push('"');
@@ -74,6 +75,8 @@ mod tests {
             ("@x,y", "\"'@x,y\""),
             ("ТОВ;=cmd|'/c calc'!A1", "\"ТОВ;'=cmd|'/c calc'!A1\""),
             ("a; -b; c-d", "\"a; '-b; c-d\""),
+            ("a;\"=1+1;x", "\"a;\"\"'=1+1;x\""),
+            ("\"=1+1", "\"\"\"'=1+1\""),
             ("", "\"\""),
         ] {
             table.row([text, "x"]);
