@@ -110,8 +110,8 @@ impl Teller {
         if std::mem::replace(&mut self.looking, true) {
             return self.go_on(context);
         }
-        // What is decided from here on is the next beat's.
-        let beat = Beat { at: now() };
+        // What is decided from here on is the next beat's, and what is told from here on may be missing where it is counted.
+        let (beat, told) = (Beat { at: now() }, self.told.len() as u64);
         let (follower, board) = (Arc::clone(&self.follower), Arc::clone(&self.board));
         let looked = async move {
             let place = board.place().await?;
@@ -121,7 +121,7 @@ impl Teller {
         context.spawn(looked.into_actor(self).map(
             move |looked: Result<Place, String>, teller, context| match looked {
                 Ok(place) => {
-                    teller.take(place);
+                    teller.take(place, told);
                     teller.due = Some(beat);
                     teller.go_on(context);
                 }
@@ -133,10 +133,9 @@ impl Teller {
         ));
     }
 
-    /// Finds out who is to be told of.
-    fn take(&mut self, place: Place) {
+    /// Finds out who is to be told of. `told`: how many the board was known to have before it was asked.
+    fn take(&mut self, place: Place, told: u64) {
         let directory = self.follower.directory();
-        let told = self.told.len() as u64;
         if place.last < self.place.last || place.messages < self.place.messages.max(told) {
             tracing::warn!("REGISTRY has lost what it was told: telling everything anew");
             self.told.clear();
