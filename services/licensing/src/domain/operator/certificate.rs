@@ -126,6 +126,11 @@ pub fn counts(certificate: &str, now: UnixMillis) -> bool {
     issued(certificate).is_some_and(|Issued { iat, .. }| is_recent(iat, now))
 }
 
+/// Whether a certificate was issued before another.
+pub(super) fn is_older(certificate: &str, other: &str) -> bool {
+    issued(certificate).zip(issued(other)).is_some_and(|(one, other)| one.iat < other.iat)
+}
+
 fn issued(certificate: &str) -> Option<Issued> {
     Jws::parse(certificate).ok()?.unverified()
 }

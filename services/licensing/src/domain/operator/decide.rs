@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::fact::{Decision, Fact, Ground, LegalEntity, Moment};
 use super::licence::{self, Fee, Places, Step};
-use super::{Operator, Over, Proposal, Stage, check, keys};
+use super::{Operator, Over, Proposal, Stage, certificate, check, keys};
 use crate::domain::history::Author;
 use crate::domain::text::{self, Line};
 
@@ -195,6 +195,11 @@ impl Operator {
                 Ok(Fact::Declined { proposal, reason })
             }
             Command::Certify { .. } if self.stage() == Stage::Live => conflict("the operator is live"),
+            Command::Certify { certificate }
+                if self.certificate.as_ref().is_some_and(|on_file| certificate::is_older(&certificate, on_file)) =>
+            {
+                conflict("the certificate on file is newer")
+            }
             Command::Certify { certificate } => Ok(Fact::Certified { certificate }),
         }
     }
