@@ -17,13 +17,22 @@ use crate::domain::operator::Operator;
 use crate::domain::operator::fact::Moment;
 use crate::domain::sites::licensed::Licensed;
 
-/// Questions about the past of all operators that are answered at a time, by this process: each may read every history, and some of
-/// them need no token.
+/// Questions about the past of all operators that are answered at a time, by this process: each may read every history. Those that need no
+/// token have places of their own, so that nobody without one keeps people from theirs.
 const QUESTIONS_MAX: usize = 2;
 /// Histories that one question reads at a time.
 const HISTORIES_AT_ONCE: usize = 8;
 
-static QUESTIONS: Semaphore = Semaphore::const_new(QUESTIONS_MAX);
+static QUESTIONS: [Semaphore; 2] = [Semaphore::const_new(QUESTIONS_MAX), Semaphore::const_new(QUESTIONS_MAX)];
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asks {
+    /// A person of the regulator.
+    Person,
+    /// Anybody.
+    Anybody,
+}
 
 /// As of when.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,11 +69,20 @@ impl Service {
     ///
     /// # Errors
     /// 503 `unavailable`: the store is away, or too many ask about the past.
-    pub(super) async fn operators_at(&self, moment: Option<UnixMillis>) -> Result<Vec<Arc<Operator>>, ApiError> {
+    pub(super) async fn operators_at(
+        &self,
+        moment: Option<UnixMillis>,
+        who: Asks,
+    ) -> Result<Vec<Arc<Operator>>, ApiError> {
         let all = self.directory.all();
         let Some(moment) = moment else { return Ok(all) };
         let too_many = |_| ApiError::new(Code::Unavailable, "too many ask about the past at once");
-        let _place = QUESTIONS.try_acquire().map_err(too_many)?;
+        let [of_people, of_anybody] = &QUESTIONS;
+        let places = match who {
+            Asks::Person => of_people,
+            Asks::Anybody => of_anybody,
+        };
+        let _place = places.try_acquire().map_err(too_many)?;
         let then = async |operator: Arc<Operator>| match operator.head.at > moment {
             true => self.as_of(operator.id, moment).await,
             false => Ok(Some(operator)),
@@ -84,7 +102,7 @@ pub async fn licensed(request: &HttpRequest, moment: UnixMillis) -> Result<Licen
         return Err(ApiError::new(Code::Internal, "see request_id"));
     };
     let mut licensed = Licensed::default();
-    for operator in service.operators_at(Some(moment)).await? {
+    for operator in service.operators_at(Some(moment), Asks::Anybody).await? {
         let held = operator.licensed_domains().into_iter().filter(|one| one.until > moment);
         licensed.set_licensed(operator.id, held.map(|one| one.domain));
     }

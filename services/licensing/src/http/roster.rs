@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::as_of::Asks;
 use super::people::Reader;
 use super::table::Table;
 use super::{Service, as_of, schemas};
@@ -172,7 +173,7 @@ fn word(value: &Value) -> &str {
 async fn chosen(service: &Service, which: WhichRows) -> Result<(Vec<Arc<Operator>>, UnixMillis), ApiError> {
     let WhichRows { q, stage, overdue, as_of } = which;
     let moment = as_of::past(as_of, now())?;
-    let mut all = service.operators_at(moment).await?;
+    let mut all = service.operators_at(moment, Asks::Person).await?;
     let (at, wanted) = (moment.unwrap_or_else(now), q.map(|q| q.to_lowercase()));
     all.retain(|operator| {
         stage.is_none_or(|stage| operator.stage() == stage)

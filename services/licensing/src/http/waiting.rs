@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::as_of::Asks;
 use super::people::Reader;
 use super::{Service, as_of, schemas};
 use crate::actors::now;
@@ -64,7 +65,7 @@ pub async fn get(request: HttpRequest, _: Reader, service: web::Data<Arc<Service
     let which: Which = super::query(&request)?;
     let (limit, moment) = (super::limit(which.limit, PAGE, PAGE_MAX)?, as_of::past(which.as_of, now())?);
     let after = which.after.as_deref().map(place_of).transpose()?;
-    let (all, at) = (service.operators_at(moment).await?, moment.unwrap_or_else(now));
+    let (all, at) = (service.operators_at(moment, Asks::Person).await?, moment.unwrap_or_else(now));
     let mut waiting: Vec<_> = all
         .iter()
         .flat_map(|operator| {
