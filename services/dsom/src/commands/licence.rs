@@ -220,15 +220,32 @@ impl Places {
                 .iter()
                 .filter_map(Value::as_str)
                 .collect();
+            // Domains come back as A-labels in lower case.
+            let same = |one: &str, other: &str| match kind {
+                "domains" => domain(one) == domain(other),
+                _ => one == other,
+            };
             let tell = |what: &str, some: Vec<&str>| {
                 if !some.is_empty() {
                     note!("{what} {kind}: {}", some.join(", "));
                 }
             };
-            tell("adds", named.iter().map(String::as_str).filter(|one| !before.contains(one)).collect());
-            tell("takes away", before.iter().copied().filter(|one| !named.iter().any(|named| named == one)).collect());
+            tell(
+                "adds",
+                named.iter().map(String::as_str).filter(|one| !before.iter().any(|there| same(there, one))).collect(),
+            );
+            tell(
+                "takes away",
+                before.iter().copied().filter(|one| !named.iter().any(|named| same(named, one))).collect(),
+            );
         }
     }
+}
+
+/// A domain as A-labels, as the host of a URL has it.
+fn domain(text: &str) -> String {
+    let url = reqwest::Url::parse(&format!("http://{text}/"));
+    url.ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| text.to_lowercase())
 }
 
 fn reasoned(mut decision: Value, reason: String) -> Value {

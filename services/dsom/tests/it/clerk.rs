@@ -322,9 +322,16 @@ fn a_long_file_is_proposed_in_parts_and_a_refusal_names_its_line() {
 fn what_came_to_nothing_before_is_proposed_anew_and_what_is_decided_is_not() {
     let seen = AtomicU32::new(0);
     let licensing = Licensing::start(move |line, body| {
+        let first = || seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
         let outcome = match body["lifts"][0]["site"].as_str() {
-            Some("done.example") => "confirmed",
-            Some("declined.example") if seen.fetch_add(1, Ordering::Relaxed) == 0 => "declined",
+            Some("done.example") if first() => "confirmed",
+            Some("done.example") => {
+                let errors = json!([{"pointer": "/lifts/0", "code": "not-listed", "detail": "it is not in the list"}]);
+                let detail = "1 of the subjects can't be blocked or lifted";
+                return (409, json!({"status": 409, "code": "conflict", "detail": detail, "errors": errors}));
+            }
+            Some("blocked-again.example") if first() => "confirmed",
+            Some("declined.example") if first() => "declined",
             _ => "open",
         };
         (200, if line.starts_with("POST") { json!({"outcome": outcome}) } else { json!({}) })
@@ -337,10 +344,13 @@ fn what_came_to_nothing_before_is_proposed_anew_and_what_is_decided_is_not() {
     let (code, out, err) = lift("done.example");
     assert_eq!((code, out.as_str()), (0, ""), "there is nothing to confirm: {err}");
     assert!(err.contains("and they are decided"), "{err}");
-    let (code, out, err) = lift("declined.example");
-    assert_eq!(code, 0, "{err}");
-    let last = licensing.asked();
-    let [.., first, _, second] = &last[..] else { panic!("{last:?}") };
-    assert_ne!(first.body["id"], second.body["id"]);
-    assert_eq!(json!(out.trim()), second.body["id"]);
+    // What was decided was undone since: the same command proposes it again.
+    for over in ["declined.example", "blocked-again.example"] {
+        let (code, out, err) = lift(over);
+        assert_eq!(code, 0, "{over}: {err}");
+        let last = licensing.asked();
+        let [.., first, _, second] = &last[..] else { panic!("{last:?}") };
+        assert_ne!(first.body["id"], second.body["id"], "{over}");
+        assert_eq!(json!(out.trim()), second.body["id"], "{over}");
+    }
 }

@@ -9,11 +9,11 @@ use super::PROPOSALS;
 use super::subjects::Subject;
 use crate::Failure;
 use crate::commands::desk::word;
-use crate::register::{Clerk, Problem, Route};
+use crate::register::{Clerk, Problem, Route, Wrong};
 
 /// Most subjects of one proposal.
 const SUBJECTS_MAX: usize = 2_000;
-/// How often the same may have been refused or have waited too long before.
+/// How often the same may have been proposed before.
 const BEFORE_MAX: u32 = 100;
 
 /// What is to be done.
@@ -71,24 +71,37 @@ pub(super) async fn propose(
     Ok(())
 }
 
-/// One proposal. Where the same was proposed before and came to nothing, under the next id.
+/// One proposal. Where the same was proposed before and is over, under the next id.
 async fn proposal(clerk: &Clerk, kind: Kind, some: &[Subject], body: Value) -> Result<Proposed, Failure> {
     let list = Route::to(PROPOSALS);
+    let mut decided = None;
     for before in 0..BEFORE_MAX {
         let id = id(&person(clerk.token()), &body, before);
         let mut form = body.clone();
         if let Some(members) = form.as_object_mut() {
             members.insert("id".to_owned(), json!(id));
         }
-        let answer = clerk.try_post_at(&list, &list, Some(&form)).await?;
-        let shown = answer.map_err(|problem| placed(&problem, kind, some))?.body;
+        let shown = match (clerk.try_post_at(&list, &list, Some(&form)).await?, decided) {
+            (Ok(answer), _) => answer.body,
+            (Err(problem), Some(id)) if stands(&problem, some.len()) => return Ok(Proposed::Confirmed(id)),
+            (Err(problem), _) => return Err(placed(&problem, kind, some)),
+        };
         match word(&shown, "outcome") {
-            "confirmed" => return Ok(Proposed::Confirmed(id)),
+            // What was decided may have been taken back since, by a decision of the other kind: then it is proposed again.
+            "confirmed" => decided = Some(id),
             "declined" | "expired" => {}
             _ => return Ok(Proposed::Waits(id)),
         }
     }
     Err(Failure::bad(format!("the same was proposed {BEFORE_MAX} times and came to nothing: name another document")))
+}
+
+/// Whether a refusal says that all subjects are as they are to be. Of many it tells the first alone, and how many there are in its detail:
+/// where that can't be read it is a refusal like any other.
+fn stands(problem: &Problem, subjects: usize) -> bool {
+    let told = problem.detail.split(' ').next().and_then(|number| number.parse().ok());
+    let as_wanted = |wrong: &Wrong| matches!(wrong.code.as_str(), "already-listed" | "not-listed");
+    problem.code == "conflict" && told == Some(subjects) && problem.errors.iter().all(as_wanted)
 }
 
 /// A subject with what is said of it.
@@ -156,6 +169,23 @@ mod tests {
         ];
         assert!(others.iter().all(|other| *other != one), "{others:?}");
         assert_eq!((one.get_version_num(), one.is_nil()), (8, false));
+    }
+
+    #[test]
+    fn what_was_decided_stands_when_all_of_it_is_as_wanted() {
+        let problem = |detail: &str, code: &str| Problem {
+            code: "conflict".to_owned(),
+            detail: detail.to_owned(),
+            errors: vec![Wrong { code: code.to_owned(), ..Wrong::default() }],
+            ..Problem::default()
+        };
+        assert!(stands(&problem("2000 of the subjects can't be blocked or lifted", "already-listed"), 2_000));
+        assert!(stands(&problem("1 of the subjects can't be blocked or lifted", "not-listed"), 1));
+        for (detail, code) in
+            [("1 of the subjects can't", "already-listed"), ("2 of the subjects", "licensed"), ("the list went on", "")]
+        {
+            assert!(!stands(&problem(detail, code), 2), "{detail}: one of two was lifted since, or is somebody's now");
+        }
     }
 
     #[test]
