@@ -83,6 +83,7 @@ pub enum Kind {
 pub struct Application {
     kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     places: Option<Places>,
 }
 

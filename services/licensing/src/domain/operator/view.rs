@@ -97,6 +97,9 @@ pub struct LicenceView<'a> {
     /// When it was paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fee_paid_at: Option<String>,
+    /// The number of the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_document: Option<&'a str>,
     /// The clock of the entry in the register, once the fee is paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub register_entry: Option<Clock>,
@@ -188,6 +191,7 @@ impl<'a> LicenceView<'a> {
             expires: licence.expires.map(|at| at.to_string()),
             fee: licence.fee.as_ref(),
             fee_paid_at: licence.fee_paid_at.map(|at| at.to_string()),
+            fee_document: licence.fee_document.as_ref().map(|document| document.as_str()),
             register_entry: None,
             places: &licence.places,
         }

@@ -114,6 +114,9 @@ pub struct OperatorLicence {
     /// When it was paid.
     #[schema(format = "date-time", nullable = false)]
     fee_paid_at: Option<String>,
+    /// The number of the payment.
+    #[schema(nullable = false)]
+    fee_document: Option<String>,
     /// Its entry in the register, once the fee is paid: one business day.
     #[schema(nullable = false)]
     register_entry: Option<Clock>,

@@ -37,7 +37,7 @@ fn what_is_due_by_the_calendar_of_today_is_no_difference() {
     let all = told(&desk);
     let has = |pointer: &str| all.iter().flatten().any(|one| one.pointer == pointer);
     // The fee was paid and the licence entered: both facts are told, and neither clock that they set going.
-    assert!(has("/licences/0/fee_paid_at") && has("/registered_at"));
+    assert!(has("/licences/0/fee_paid_at") && has("/licences/0/fee_document") && has("/registered_at"));
     assert!(!has("/integration") && !has("/licences/0/register_entry") && !json!(all).to_string().contains("\"due\""));
 }
 
