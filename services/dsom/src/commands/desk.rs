@@ -156,6 +156,14 @@ pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A domain as it is kept: A-labels in lower case, without the root's dot.
+pub(super) fn a_labels(domain: &str) -> String {
+    let name = domain.strip_suffix('.').unwrap_or(domain);
+    // A URL has its host so.
+    let url = reqwest::Url::parse(&format!("http://{name}/"));
+    url.ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| name.to_lowercase())
+}
+
 /// Who did something: an operator's proposals name the person alone, histories and the list of sites with the role.
 pub(super) fn who(value: &Value) -> &str {
     match value.get("by") {

@@ -5,7 +5,7 @@ use contracts::OperatorId;
 use contracts::registry::LicenceKind;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Ground, list, moment, proposed, show};
+use super::desk::{Desk, Ground, a_labels, list, moment, proposed, show};
 use crate::Failure;
 use crate::register::{Route, days_from_now};
 
@@ -222,7 +222,7 @@ impl Places {
                 .collect();
             // Domains come back as A-labels in lower case.
             let same = |one: &str, other: &str| match kind {
-                "domains" => domain(one) == domain(other),
+                "domains" => a_labels(one) == a_labels(other),
                 _ => one == other,
             };
             let tell = |what: &str, some: Vec<&str>| {
@@ -240,12 +240,6 @@ impl Places {
             );
         }
     }
-}
-
-/// A domain as A-labels, as the host of a URL has it.
-fn domain(text: &str) -> String {
-    let url = reqwest::Url::parse(&format!("http://{text}/"));
-    url.ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| text.to_lowercase())
 }
 
 fn reasoned(mut decision: Value, reason: String) -> Value {

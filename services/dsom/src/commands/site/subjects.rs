@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::commands::desk::a_labels;
 use crate::{Failure, files};
 
 /// A longer file of subjects is refused unread: a quarter of a million of the longest names.
@@ -65,11 +66,7 @@ impl Subject {
         if let Some((platform, handle)) = self.text.split_once('/') {
             return format!("{platform}/{}", handle.strip_prefix('@').unwrap_or(handle)).to_lowercase();
         }
-        let name = self.text.strip_suffix('.').unwrap_or(&self.text);
-        // A URL has its host in A-labels.
-        let url = reqwest::Url::parse(&format!("http://{name}/"));
-        let host = url.ok().and_then(|url| url.host_str().map(str::to_owned));
-        host.unwrap_or_else(|| name.to_lowercase())
+        a_labels(&self.text)
     }
 }
 
