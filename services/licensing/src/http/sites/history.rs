@@ -124,7 +124,7 @@ pub async fn get(request: HttpRequest, _: Reader, list: web::Data<ListAccess>) -
     }
     let next = (more && damage.is_none()).then_some(last);
     let page = Page { changes, next, damaged: damage };
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache")).json(page))
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page))
 }
 
 /// A change as it is shown; or why it is none of this history.

@@ -45,7 +45,9 @@ async fn all_that_an_entry_and_a_proposal_may_be_is_shown_as_documented() {
     site.world.pass_ms(40 * 3_600_000);
     site.list.catch_up().await.expect("answers");
     site.list.set_zone().await.expect("is set");
-    let history = site.read("eve", "auditor", "/v1/sites/history").await.json();
+    let history = site.read("eve", "auditor", "/v1/sites/history").await;
+    assert_eq!(history.header("cache-control"), "no-store", "it needs a token");
+    let history = history.json();
     let types: Vec<&Value> = history["changes"].as_array().expect("an array").iter().map(|one| &one["type"]).collect();
     let expected = ["proposed", "confirmed", "proposed", "confirmed", "proposed", "declined", "began", "zone_set"];
     assert_eq!(json!(types), json!(expected));
